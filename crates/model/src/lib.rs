@@ -1,0 +1,41 @@
+//! The nouns that cross walls: plain, valid-by-construction data that at least two rooms speak of.
+//!
+//! This room must never know bytes on a wire, a clock, a disk, a socket or how any decision is made.
+
+pub mod zxid;
+pub use zxid::{Epoch, ServerId, Zxid};
+
+pub mod path;
+pub use path::{PathError, ZnodePath};
+
+pub mod acl;
+pub use acl::{Acl, AclEntry, Permissions, Principal};
+
+pub mod stat;
+pub use stat::Stat;
+
+pub mod session;
+pub use session::{Attachment, Password, SessionId, Xid};
+
+pub mod op;
+pub use op::{Change, ChildrenPage, CreateMode, Op, PluginOp, Read, Write};
+
+pub mod plugin;
+pub use plugin::{
+    CallId, Limits, Mount, OpDescription, ParkedCall, PluginDescription, Revision, Sha256, Timer,
+    WatchDescription,
+};
+
+pub mod outcome;
+pub use outcome::{Answer, ErrorCode, Fault, Outcome};
+
+pub mod txn;
+pub use txn::{Cause, DigestMark, Effect, Entry, Txn};
+
+pub mod event;
+pub use event::{Event, EventKind, WatchKind, WatchSpec};
+
+pub mod relay;
+pub use relay::{Forward, Refused, Relay};
+
+pub mod limits;

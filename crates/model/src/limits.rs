@@ -1,0 +1,57 @@
+//! Every maximum, its reason, and the relations between them.
+
+/// Longest path, bytes. ZooKeeper has none but its frame; 4 KiB is what file systems allow.
+pub const PATH_BYTES_MAX: usize = 4096;
+
+/// Most data in one znode, bytes. Coordination data is small; larger values stall the pipeline.
+pub const DATA_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes in one client frame: a multi of several full nodes, or a page of names.
+pub const FRAME_BYTES_MAX: usize = 8 << 20;
+
+/// Most bytes in one message between servers: a batch of transactions.
+pub const PEER_FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// Most bytes in one encoded transaction.
+pub const TXN_BYTES_MAX: usize = 8 << 20;
+
+/// Most changes in a multi.
+pub const MULTI_OPS_MAX: usize = 10_000;
+
+/// Most names in one page of children.
+pub const CHILDREN_PAGE_MAX: usize = 50_000;
+
+/// Most bytes of names in one page of children; a page ends early when it is reached.
+pub const CHILDREN_PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Most requests of one session that are not answered yet; the server stops reading beyond it.
+pub const SESSION_OUTSTANDING_MAX: usize = 1024;
+
+/// Most transactions proposed and not yet committed; the leader stops preparing beyond it.
+pub const PROPOSALS_OUTSTANDING_MAX: usize = 16_384;
+
+/// Most one-time watches of one session.
+pub const SESSION_WATCHES_MAX: usize = 100_000;
+
+/// Shortest session timeout, milliseconds: several heartbeats must fit.
+pub const SESSION_TIMEOUT_MS_MIN: u32 = 1_000;
+
+/// Longest session timeout, milliseconds: a dead client's locks wait so long.
+pub const SESSION_TIMEOUT_MS_MAX: u32 = 600_000;
+
+/// Largest component, bytes.
+pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
+
+/// Largest piece of a component in one transaction, bytes.
+pub const COMPONENT_CHUNK_BYTES_MAX: usize = 512 << 10;
+
+/// Parked calls of one session.
+pub const SESSION_PARKED_MAX: usize = 10_000;
+
+const _: () = {
+    assert!(DATA_BYTES_MAX + PATH_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(CHILDREN_PAGE_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(TXN_BYTES_MAX < PEER_FRAME_BYTES_MAX);
+    assert!(COMPONENT_CHUNK_BYTES_MAX < DATA_BYTES_MAX);
+    assert!(SESSION_TIMEOUT_MS_MIN < SESSION_TIMEOUT_MS_MAX);
+};

@@ -1,0 +1,226 @@
+//! What a client is told: results, and faults with ZooKeeper's numbers.
+
+#![allow(missing_docs, reason = "the variants say what their fields are")]
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Stat, ZnodePath};
+
+/// A request's result.
+pub type Answer = Result<Outcome, Fault>;
+
+/// A request that went well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The node's final path and stat.
+    Created { path: ZnodePath, stat: Stat },
+    /// The node's new stat.
+    Set(Stat),
+    /// It is gone.
+    Deleted,
+    /// It is as the check demanded.
+    Checked,
+    /// One outcome for each change, in order.
+    Multi(Vec<Outcome>),
+    /// Data and stat.
+    Got { data: Bytes, stat: Stat },
+    /// Stat, or nothing if there is no such node.
+    Existence(Option<Stat>),
+    /// Names in order, the parent's stat, and whether there are more behind the last one.
+    Children {
+        names: Vec<String>,
+        stat: Stat,
+        more: bool,
+    },
+    /// This server has caught up.
+    Synced,
+    /// What a plugin answered.
+    Called(Bytes),
+    /// A step of a plugin's life cycle is done.
+    PluginDone,
+    /// The session is closed.
+    Closed,
+}
+
+/// A request that was refused or failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What went wrong.
+    pub code: ErrorCode,
+    /// What was wrong, what was expected, what to do.
+    pub message: String,
+    /// Which change of a multi failed, counted from 0.
+    pub index: Option<u32>,
+}
+
+impl Fault {
+    /// A fault of one kind with its explanation.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            index: None,
+        }
+    }
+
+    /// The same fault, naming the change of a multi it belongs to.
+    #[must_use]
+    pub fn at(mut self, index: usize) -> Self {
+        self.index = u32::try_from(index).ok();
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(index) = self.index {
+            write!(f, "change {index}: ")?;
+        }
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Kinds of faults. ZooKeeper's have its numbers, ours are below -200, a plugin's own are above 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ErrorCode {
+    /// This server failed in a way that is its own fault.
+    SystemError,
+    /// A message could not be decoded.
+    MarshallingError,
+    /// Not offered.
+    Unimplemented,
+    /// A time limit passed.
+    OperationTimeout,
+    /// The request makes no sense.
+    BadArguments,
+    /// There is no such node.
+    NoNode,
+    /// The ACL does not allow it.
+    NoAuth,
+    /// The version named is not the node's.
+    BadVersion,
+    /// An ephemeral node cannot have children.
+    NoChildrenForEphemerals,
+    /// The node is there already.
+    NodeExists,
+    /// The node has children.
+    NotEmpty,
+    /// The session is unknown or over.
+    SessionExpired,
+    /// The session is attached to another server now.
+    SessionMoved,
+    /// Too much at once; try again later.
+    Throttled,
+    /// Something is larger than its limit.
+    TooLarge,
+    /// No plugin is mounted there, or it has no such operation.
+    NoPlugin,
+    /// The plugin is not compiled yet on the servers that need it; try again.
+    PluginNotReady,
+    /// The guest trapped; nothing of the call remains.
+    PluginTrap,
+    /// The guest ran out of time; nothing of the call remains.
+    PluginDeadline,
+    /// The guest went over a limit; nothing of the call remains.
+    PluginLimit,
+    /// The component was refused.
+    PluginRefused,
+    /// The plugin failed too often and is out of service.
+    PluginQuarantined,
+    /// The parked call was cancelled.
+    CallCancelled,
+    /// This server has no leader at the moment; try again.
+    NotServing,
+    /// The plugin's own fault, above 0.
+    Plugin(i32),
+}
+
+const NUMBERS: [(ErrorCode, i32, &str); 24] = [
+    (ErrorCode::SystemError, -1, "SYSTEM_ERROR"),
+    (ErrorCode::MarshallingError, -5, "MARSHALLING_ERROR"),
+    (ErrorCode::Unimplemented, -6, "UNIMPLEMENTED"),
+    (ErrorCode::OperationTimeout, -7, "OPERATION_TIMEOUT"),
+    (ErrorCode::BadArguments, -8, "BAD_ARGUMENTS"),
+    (ErrorCode::NoNode, -101, "NO_NODE"),
+    (ErrorCode::NoAuth, -102, "NO_AUTH"),
+    (ErrorCode::BadVersion, -103, "BAD_VERSION"),
+    (
+        ErrorCode::NoChildrenForEphemerals,
+        -108,
+        "NO_CHILDREN_FOR_EPHEMERALS",
+    ),
+    (ErrorCode::NodeExists, -110, "NODE_EXISTS"),
+    (ErrorCode::NotEmpty, -111, "NOT_EMPTY"),
+    (ErrorCode::SessionExpired, -112, "SESSION_EXPIRED"),
+    (ErrorCode::SessionMoved, -118, "SESSION_MOVED"),
+    (ErrorCode::Throttled, -127, "THROTTLED"),
+    (ErrorCode::TooLarge, -201, "TOO_LARGE"),
+    (ErrorCode::NoPlugin, -202, "NO_PLUGIN"),
+    (ErrorCode::PluginNotReady, -203, "PLUGIN_NOT_READY"),
+    (ErrorCode::PluginTrap, -204, "PLUGIN_TRAP"),
+    (ErrorCode::PluginDeadline, -205, "PLUGIN_DEADLINE"),
+    (ErrorCode::PluginLimit, -206, "PLUGIN_LIMIT"),
+    (ErrorCode::PluginRefused, -207, "PLUGIN_REFUSED"),
+    (ErrorCode::PluginQuarantined, -208, "PLUGIN_QUARANTINED"),
+    (ErrorCode::CallCancelled, -209, "CALL_CANCELLED"),
+    (ErrorCode::NotServing, -210, "NOT_SERVING"),
+];
+
+impl ErrorCode {
+    /// The number clients and guests see.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Plugin(number) => number,
+            known => NUMBERS
+                .iter()
+                .find(|(code, ..)| *code == known)
+                .map_or(-1, |row| row.1),
+        }
+    }
+
+    /// The kind a number stands for; an unknown negative number is a system error.
+    pub fn from_number(number: i32) -> Self {
+        if number > 0 {
+            return Self::Plugin(number);
+        }
+        NUMBERS
+            .iter()
+            .find(|row| row.1 == number)
+            .map_or(Self::SystemError, |row| row.0)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(number) => write!(f, "PLUGIN_{number}"),
+            known => {
+                let name = NUMBERS
+                    .iter()
+                    .find(|(code, ..)| code == known)
+                    .map(|row| row.2);
+                f.write_str(name.unwrap_or("SYSTEM_ERROR"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_comes_back_as_its_code() {
+        for (code, number, _) in NUMBERS {
+            assert_eq!(code.number(), number);
+            assert_eq!(ErrorCode::from_number(number), code);
+        }
+        assert_eq!(ErrorCode::from_number(7), ErrorCode::Plugin(7));
+        assert_eq!(ErrorCode::Plugin(7).number(), 7);
+    }
+}

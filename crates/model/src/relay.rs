@@ -1,0 +1,90 @@
+//! What servers tell each other about clients' requests, beside the broadcast itself.
+
+#![allow(missing_docs, reason = "the variants say what their fields are")]
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Attachment, Fault, Op, Password, Principal, ServerId, SessionId, Sha256, Xid, Zxid};
+
+/// A message between a follower and its leader. It is valid only on the link, and in the
+/// established epoch, in which it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Relay {
+    /// A client's write, on its way to the leader, in the session's order.
+    Forward(Forward),
+    /// The leader's answer to a forward that becomes no transaction.
+    Refused(Refused),
+    /// Asks for a new session. `nonce` is the asking server's own number for it.
+    Open {
+        nonce: u64,
+        password: Password,
+        timeout_ms: u32,
+    },
+    /// The session that an [`Relay::Open`] will have once its transaction is applied.
+    Opening { nonce: u64, session: SessionId },
+    /// Asks to hold a session that the client showed the password of.
+    Attach {
+        nonce: u64,
+        session: SessionId,
+        password: Password,
+    },
+    /// The attachment that an [`Relay::Attach`] will have once its transaction is applied, or why
+    /// not, valid once `after` is applied.
+    Attaching {
+        nonce: u64,
+        result: Result<Attachment, Fault>,
+        after: Zxid,
+    },
+    /// These sessions were heard of since the last such message.
+    Touch(Vec<SessionId>),
+    /// These compiled components can be run by the sender.
+    Ready {
+        server: ServerId,
+        revisions: Vec<Sha256>,
+    },
+    /// A piece of the leader's tree for a follower that is too far behind for its log.
+    SnapshotChunk {
+        /// Which transfer: the zxid it began at.
+        base: Zxid,
+        /// The place of this piece in the stream, counted from 0.
+        sequence: u64,
+        /// Encoded records.
+        records: Bytes,
+        /// With the last piece: the zxid and digest of the leader's tree at its end.
+        end: Option<crate::DigestMark>,
+    },
+    /// The follower has taken the pieces up to this one; more may be sent.
+    SnapshotTaken { base: Zxid, sequence: u64 },
+}
+
+/// One write of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// Whose.
+    pub session: SessionId,
+    /// Under which attachment.
+    pub attachment: Attachment,
+    /// Which request.
+    pub xid: Xid,
+    /// The client has seen all answers up to this one.
+    pub acked: Xid,
+    /// Who the client is.
+    pub principals: Vec<Principal>,
+    /// What it wants: a write, a sync or a plugin's command.
+    pub op: Op,
+}
+
+/// A write that becomes no transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Whose.
+    pub session: SessionId,
+    /// Which request.
+    pub xid: Xid,
+    /// The fault; `None` if the request was executed before and its result is (or, once `after`
+    /// is applied, will be) in the replicated results or among the parked calls.
+    pub fault: Option<Fault>,
+    /// The client is told once this transaction is applied: the refusal may rest on it.
+    pub after: Zxid,
+}

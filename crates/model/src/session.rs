@@ -1,0 +1,51 @@
+//! Sessions and the numbers that make their requests exactly-once. Knows no clock.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A session, named by the packed zxid of the transaction that opened it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct SessionId(pub u64);
+
+impl SessionId {
+    /// No session: the system itself, or a node without an owner.
+    pub const NONE: Self = Self(0);
+
+    /// True for [`SessionId::NONE`].
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// A request's number in its session. The client counts 1, 2, 3 … without a gap, reads included,
+/// and never uses a number twice for different requests.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Xid(pub u64);
+
+/// How often a session has been attached to a server. Requests forwarded under an older
+/// attachment are refused, so that a server the client has left cannot speak for it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Attachment(pub u64);
+
+/// What a client shows to come back to its session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Password(pub [u8; 16]);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(redacted)")
+    }
+}

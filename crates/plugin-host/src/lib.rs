@@ -1,0 +1,1 @@
+//! Guests: WebAssembly components, their limits and their host calls.

@@ -1,0 +1,3 @@
+//! The request path, pure: what runs under the server and the simulator alike.
+
+pub mod plugin;

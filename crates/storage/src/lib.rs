@@ -1,0 +1,1 @@
+//! Disk: the segment log, the epochs page, recovery and the image.

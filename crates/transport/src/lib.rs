@@ -1,0 +1,1 @@
+//! The peer mesh over QUIC: one mutual-TLS link per peer.

@@ -1,0 +1,1 @@
+//! The replicated state: one apply, one digest, one snapshot.

@@ -1,0 +1,1 @@
+//! Native bytes: frames and encodings that clients and the log rely on.

@@ -1,0 +1,43 @@
+//! Everything that can happen to a server, as far as broadcast is concerned.
+
+use zareba_model::{ServerId, Zxid};
+
+use crate::message::Message;
+use crate::output::Token;
+
+/// Time since some fixed moment of this process, in microseconds; never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Now(pub u64);
+
+impl Now {
+    /// This moment and `ms` milliseconds.
+    pub const fn after_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms.saturating_mul(1000)))
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Time has passed.
+    Tick,
+    /// An ordered link to that server stands; nothing of an older link will arrive.
+    PeerUp(ServerId),
+    /// That link broke; what was sent and not received is lost.
+    PeerDown(ServerId),
+    /// A message arrived over the standing link.
+    Received {
+        /// Who sent it.
+        from: ServerId,
+        /// What it says.
+        message: Message,
+    },
+    /// Every write up to and including this token's is durable.
+    Persisted(Token),
+    /// The snapshot stream that began at `base` is complete and durable: the disk now holds an
+    /// image of that state and an empty log behind `base`.
+    SnapshotInstalled {
+        /// Where the stream began.
+        base: Zxid,
+    },
+}

@@ -1,0 +1,145 @@
+//! What servers say to each other to keep one order.
+//!
+//! | message | from | to | phase |
+//! |---|---|---|---|
+//! | `Vote` | anybody | anybody | looking (answered in every phase) |
+//! | `FollowerInfo` | follower | leader | discovery |
+//! | `NewEpoch` | leader | follower | discovery |
+//! | `AckEpoch` | follower | leader | discovery |
+//! | `Diff`, `Trunc`, `Snap` | leader | follower | synchronization, exactly one, first |
+//! | `NewLeader` | leader | follower | synchronization |
+//! | `AckNewLeader` | follower | leader | synchronization |
+//! | `UpToDate` | leader | follower | synchronization, last |
+//! | `Propose` | leader | follower | synchronization and broadcast |
+//! | `Ack` | follower | leader | broadcast (cumulative) |
+//! | `Commit` | leader | follower | broadcast (cumulative) |
+//! | `Ping`, `Pong` | leader, follower | the other | from discovery on |
+
+use serde::{Deserialize, Serialize};
+use zareba_model::{Entry, Epoch, ServerId, Zxid};
+
+/// Number of one follower's attempt to join one leader; echoed in every message of that attempt,
+/// so that nothing of an earlier one can be taken for this one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Join(pub u64);
+
+/// What a vote prefers, in this order.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Candidate {
+    /// The epoch of the candidate's last established leader.
+    pub current_epoch: Epoch,
+    /// The last transaction in its log.
+    pub last_zxid: Zxid,
+    /// Its number, the tie-breaker.
+    pub server: ServerId,
+}
+
+/// What the sender of a vote is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// Electing.
+    Looking,
+    /// Following the candidate of its vote.
+    Following,
+    /// Leading; its vote is for itself.
+    Leading,
+}
+
+/// One message. Between a leader and a follower, `join` names the attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(
+    missing_docs,
+    reason = "the table above and the variants say what their fields are"
+)]
+pub enum Message {
+    /// A vote in round `round` of an election.
+    Vote {
+        round: u64,
+        candidate: Candidate,
+        phase: Phase,
+    },
+    /// A follower knocks.
+    FollowerInfo {
+        join: Join,
+        accepted_epoch: Epoch,
+        last_zxid: Zxid,
+    },
+    /// The epoch the leader wants to open.
+    NewEpoch { join: Join, epoch: Epoch },
+    /// The follower has durably accepted it; its own history in brief.
+    AckEpoch {
+        join: Join,
+        epoch: Epoch,
+        current_epoch: Epoch,
+        last_zxid: Zxid,
+    },
+    /// The follower's log is a prefix of the leader's; proposals behind its end follow.
+    Diff { join: Join, epoch: Epoch },
+    /// The follower drops all behind `after`; proposals behind that follow.
+    Trunc {
+        join: Join,
+        epoch: Epoch,
+        after: Zxid,
+    },
+    /// The follower replaces its state by the leader's tree, streamed apart, as of `base` or
+    /// fuzzily later; proposals behind `base` follow.
+    Snap {
+        join: Join,
+        epoch: Epoch,
+        base: Zxid,
+    },
+    /// The leader's whole history as of now has been sent.
+    NewLeader {
+        join: Join,
+        epoch: Epoch,
+        last_zxid: Zxid,
+    },
+    /// The follower has durably that history and the epoch.
+    AckNewLeader {
+        join: Join,
+        epoch: Epoch,
+        last_zxid: Zxid,
+    },
+    /// The epoch is established; all up to `committed` may be delivered and clients served.
+    UpToDate {
+        join: Join,
+        epoch: Epoch,
+        committed: Zxid,
+    },
+    /// Transactions, in order, without a hole, and the commit point.
+    Propose {
+        join: Join,
+        epoch: Epoch,
+        entries: Vec<Entry>,
+        committed: Zxid,
+    },
+    /// The follower has durably all up to `zxid`.
+    Ack {
+        join: Join,
+        epoch: Epoch,
+        zxid: Zxid,
+    },
+    /// A quorum has durably all up to `zxid`.
+    Commit {
+        join: Join,
+        epoch: Epoch,
+        zxid: Zxid,
+    },
+    /// The leader lives. `number` counts its rounds.
+    Ping {
+        join: Join,
+        epoch: Epoch,
+        number: u64,
+        committed: Zxid,
+    },
+    /// The follower lives and follows.
+    Pong {
+        join: Join,
+        epoch: Epoch,
+        number: u64,
+    },
+}

@@ -1,0 +1,96 @@
+//! Everything broadcast can ask of the world. Outputs are carried out in order.
+
+use zareba_model::{Entry, Epoch, ServerId, Zxid};
+
+use crate::message::Message;
+
+/// Names a write; tokens rise in the order of the writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// A write to the log or the epochs page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Persist {
+    /// Append, in order, without a hole.
+    Append {
+        /// What to append.
+        entries: Vec<Entry>,
+        /// What was known to be committed; recorded beside, so that recovery can apply up to it.
+        committed: Zxid,
+    },
+    /// Drop everything behind `after`.
+    Truncate {
+        /// The last entry to keep.
+        after: Zxid,
+    },
+    /// Replace the epochs page.
+    Epochs {
+        /// The newest epoch promised.
+        accepted: Epoch,
+        /// The newest epoch whose history is held.
+        current: Epoch,
+    },
+}
+
+/// What this server is, as its users see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// No established leader is known; nothing is served.
+    Looking,
+    /// Synchronized with an established leader.
+    Following {
+        /// That leader.
+        leader: ServerId,
+        /// Its reign.
+        epoch: Epoch,
+    },
+    /// Established: a quorum has this server's history and epoch.
+    Leading {
+        /// This reign.
+        epoch: Epoch,
+    },
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send over the standing link, in order; dropped if there is none.
+    Send {
+        /// To whom; more than one only where all get the same words.
+        to: Vec<ServerId>,
+        /// What.
+        message: Message,
+    },
+    /// Write, and report [`crate::Input::Persisted`] once it is durable. Writes are carried out
+    /// in order.
+    Persist {
+        /// Its name.
+        token: Token,
+        /// What to write.
+        write: Persist,
+    },
+    /// Committed, durable here, and next in order: apply it.
+    Deliver(Entry),
+    /// The role changed.
+    Role(Role),
+    /// Stream the tree to a follower. The tree may move on meanwhile; whatever is delivered
+    /// behind `base` reaches the follower as proposals.
+    SendSnapshot {
+        /// To whom.
+        to: ServerId,
+        /// What is delivered here at this moment.
+        base: Zxid,
+    },
+    /// Take a snapshot stream from the leader; answered by [`crate::Input::SnapshotInstalled`].
+    ReceiveSnapshot {
+        /// From whom.
+        from: ServerId,
+        /// Where it begins.
+        base: Zxid,
+    },
+    /// Whatever of snapshot streams is under way, in or out, with this server is void.
+    AbandonSnapshot {
+        /// The other end.
+        peer: ServerId,
+    },
+}

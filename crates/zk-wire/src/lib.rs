@@ -1,0 +1,1 @@
+//! ZooKeeper's bytes: a pure codec of the jute protocol.

@@ -1,0 +1,1 @@
+//! The fair lock recipe, a component.

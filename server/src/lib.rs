@@ -1,0 +1,1 @@
+//! The running member: doors, loop, disk thread, peers.
