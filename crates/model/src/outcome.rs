@@ -24,7 +24,7 @@ pub enum Outcome {
     /// It is as the check demanded.
     Checked,
     /// One outcome for each change, in order.
-    Multi(Vec<Outcome>),
+    Multi(Vec<Self>),
     /// Data and stat.
     Got { data: Bytes, stat: Stat },
     /// Stat, or nothing if there is no such node.

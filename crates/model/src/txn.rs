@@ -27,7 +27,7 @@ pub struct Txn {
 }
 
 /// One place of the log: a transaction's id and its encoded form, opaque to broadcast and disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Entry {
     /// Its place in the total order.
     pub zxid: Zxid,

@@ -1,1 +1,6 @@
-//! Native bytes: frames and encodings that clients and the log rely on.
+//! Native bytes: what clients, and the log, may rely on.
+//!
+//! This room must never know a socket, a disk or what any message does.
+
+pub mod client;
+pub use client::{ClientMessage, Hello, ServerMessage, Welcome};

@@ -1,0 +1,79 @@
+//! The native protocol's messages, one ordered stream per session.
+//!
+//! The client opens one bidirectional stream and sends `Hello`; the server answers `Welcome` or
+//! `Goodbye`. From then on requests go one way, and replies, events and pongs the other.
+
+use serde::{Deserialize, Serialize};
+use zareba_model::{Answer, Event, Fault, Op, Password, ServerId, SessionId, WatchSpec, Xid, Zxid};
+
+/// The protocol's name in TLS.
+pub const ALPN: &[u8] = b"zareba/1";
+
+/// The newest version of the messages that this build speaks.
+pub const VERSION: u16 = 1;
+
+/// From client to server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
+pub enum ClientMessage {
+    /// First, once.
+    Hello { version: u16, hello: Hello },
+    /// A request. Answers up to `acked` have all been received.
+    Request { xid: Xid, acked: Xid, op: Op },
+    /// I live.
+    Ping,
+}
+
+/// How a client enters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
+pub enum Hello {
+    /// With a new session.
+    Open { timeout_ms: u32 },
+    /// Back to its session, from this or another server. The server must have applied
+    /// `last_zxid`; unanswered requests are sent again, with their xids, after `Welcome`.
+    Attach {
+        session: SessionId,
+        password: Password,
+        last_zxid: Zxid,
+        watches: Vec<WatchSpec>,
+    },
+}
+
+/// From server to client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
+pub enum ServerMessage {
+    /// The session is held here.
+    Welcome(Welcome),
+    /// The answer to a request. `zxid` is what this server had applied.
+    Reply {
+        xid: Xid,
+        zxid: Zxid,
+        answer: Answer,
+    },
+    /// A watch fired.
+    Event(Event),
+    /// The answer to `Ping`.
+    Pong { zxid: Zxid },
+    /// The last message on this stream: why the server ends it. `SessionExpired` ends the session,
+    /// `NotServing` asks to try another server, `SessionMoved` says that the session has gone on.
+    Goodbye(Fault),
+}
+
+/// What a client learns on entering.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The version both speak.
+    pub version: u16,
+    /// The session.
+    pub session: SessionId,
+    /// What to show to come back to it.
+    pub password: Password,
+    /// The timeout the server granted, milliseconds.
+    pub timeout_ms: u32,
+    /// The server that holds it now.
+    pub server: ServerId,
+    /// What this server had applied.
+    pub zxid: Zxid,
+}
