@@ -22,8 +22,8 @@ pub use op::{Change, ChildrenPage, CreateMode, Op, PluginOp, Read, Write};
 
 pub mod plugin;
 pub use plugin::{
-    CallId, Limits, Mount, OpDescription, ParkedCall, PluginDescription, Revision, Sha256, Timer,
-    WatchDescription,
+    CallId, GuestEvent, Limits, Mount, OpDescription, ParkedCall, PluginDescription, Revision,
+    Sha256, Timer, WatchDescription,
 };
 
 pub mod outcome;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{SessionId, Xid, ZnodePath, Zxid};
@@ -147,8 +148,37 @@ pub struct Mount {
     pub config: BTreeMap<String, String>,
     /// Its bounds.
     pub limits: Limits,
-    /// Set when it failed too often: commands are refused until it is cleared.
+    /// Events whose handling failed, to be tried again, oldest first.
+    pub backlog: Vec<GuestEvent>,
+    /// How often in a row handling the backlog has failed.
+    pub failures: u32,
+    /// Set when it failed too often: commands are refused until a revision is activated.
     pub quarantined: Option<String>,
+}
+
+/// Something a guest reacts to. Paths are relative to the mount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
+pub enum GuestEvent {
+    /// A node below the mount was created by somebody else.
+    Created { path: String },
+    /// A node below the mount was set by somebody else.
+    Changed { path: String },
+    /// A node below the mount was deleted by somebody else or by its session's end; `data` is
+    /// what it held, `session` its owner.
+    Deleted {
+        path: String,
+        session: SessionId,
+        data: Bytes,
+    },
+    /// A parked call was cancelled by its session's end or its timeout.
+    Cancelled {
+        call: CallId,
+        session: SessionId,
+        tag: String,
+    },
+    /// A timer rang.
+    Timer { tag: String },
 }
 
 /// A parked call, named by the packed zxid of the transaction that parked it.

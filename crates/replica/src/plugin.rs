@@ -4,6 +4,7 @@
 use std::any::Any;
 
 use bytes::Bytes;
+pub use zareba_model::GuestEvent;
 use zareba_model::{CallId, CreateMode, Fault, Limits, Principal, SessionId, Sha256, Stat, Zxid};
 
 /// Runs guests. The server's is a WebAssembly host, the simulator's a native table.
@@ -58,31 +59,6 @@ pub enum GuestEntry {
     Event(Vec<GuestEvent>),
     /// New code meets nodes of an older layout.
     Migrate { stored: u32 },
-}
-
-/// Something a guest reacts to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants say what their fields are")]
-pub enum GuestEvent {
-    /// A node below the mount was created by somebody else.
-    Created { path: String },
-    /// A node below the mount was set by somebody else.
-    Changed { path: String },
-    /// A node below the mount was deleted by somebody else or by its session's end; `data` is
-    /// what it held, `session` its owner.
-    Deleted {
-        path: String,
-        session: SessionId,
-        data: Bytes,
-    },
-    /// A parked call was cancelled by its session's end or its timeout.
-    Cancelled {
-        call: CallId,
-        session: SessionId,
-        tag: String,
-    },
-    /// A timer rang.
-    Timer { tag: String },
 }
 
 /// What a guest answered.

@@ -1,0 +1,43 @@
+//! What one server is told about itself. Defaults suit servers in one data centre.
+
+/// Times and windows of the request path.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How broadcast takes part.
+    pub zab: zareba_zab::Config,
+    /// Touches of sessions are sent to the leader so often, milliseconds: a fifth of the shortest
+    /// session timeout, so that a touch cannot come too late.
+    pub touch_ms: u64,
+    /// A server without a leader keeps its clients this long before it sends them away,
+    /// milliseconds: an election usually ends sooner, and their requests are then answered.
+    pub leaderless_grace_ms: u64,
+    /// A checkpoint begins after so many transactions …
+    pub checkpoint_txns: u64,
+    /// … or after so many bytes of them.
+    pub checkpoint_bytes: u64,
+    /// Records in one image write.
+    pub checkpoint_batch: usize,
+    /// Bytes in one piece of a snapshot stream.
+    pub snapshot_chunk_bytes: usize,
+    /// Pieces of a snapshot stream under way to one follower.
+    pub snapshot_window: u64,
+    /// Seed of the guests' random numbers.
+    pub seed: u64,
+}
+
+impl Config {
+    /// Defaults around a broadcast configuration.
+    pub fn new(zab: zareba_zab::Config) -> Self {
+        Self {
+            zab,
+            touch_ms: 200,
+            leaderless_grace_ms: 2_000,
+            checkpoint_txns: 200_000,
+            checkpoint_bytes: 128 << 20,
+            checkpoint_batch: 1_000,
+            snapshot_chunk_bytes: 256 << 10,
+            snapshot_window: 8,
+            seed: 0,
+        }
+    }
+}
