@@ -38,4 +38,7 @@ pub use event::{Event, EventKind, WatchKind, WatchSpec};
 pub mod relay;
 pub use relay::{Forward, Refused, Relay};
 
+pub mod status;
+pub use status::ServerStatus;
+
 pub mod limits;

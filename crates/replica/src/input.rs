@@ -41,6 +41,8 @@ pub enum Input {
     },
     /// A client lives.
     Ping { connection: ConnectionId },
+    /// A client asks about the server itself; it may not have said hello.
+    Status { connection: ConnectionId },
     /// A client's connection is gone.
     Disconnected { connection: ConnectionId },
     /// A link to a peer stands.

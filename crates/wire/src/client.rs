@@ -4,7 +4,9 @@
 //! `Goodbye`. From then on requests go one way, and replies, events and pongs the other.
 
 use serde::{Deserialize, Serialize};
-use zareba_model::{Answer, Event, Fault, Op, Password, ServerId, SessionId, WatchSpec, Xid, Zxid};
+use zareba_model::{
+    Answer, Event, Fault, Op, Password, ServerId, ServerStatus, SessionId, WatchSpec, Xid, Zxid,
+};
 
 /// The protocol's name in TLS.
 pub const ALPN: &[u8] = b"zareba/1";
@@ -22,6 +24,8 @@ pub enum ClientMessage {
     Request { xid: Xid, acked: Xid, op: Op },
     /// I live.
     Ping,
+    /// Asks the server about itself; may be the only message of a stream, without `Hello`.
+    Status,
 }
 
 /// How a client enters.
@@ -59,6 +63,8 @@ pub enum ServerMessage {
     /// The last message on this stream: why the server ends it. `SessionExpired` ends the session,
     /// `NotServing` asks to try another server, `SessionMoved` says that the session has gone on.
     Goodbye(Fault),
+    /// The answer to `Status`.
+    Status(ServerStatus),
 }
 
 /// What a client learns on entering.

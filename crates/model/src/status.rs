@@ -1,0 +1,30 @@
+//! What a server says of itself to operators. Knows no way to find it out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Epoch, ServerId, Zxid};
+
+/// One server as it sees itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its number.
+    pub server: ServerId,
+    /// `leading`, `following` or `looking`.
+    pub role: String,
+    /// The leader it knows.
+    pub leader: Option<ServerId>,
+    /// The newest epoch it takes part in.
+    pub epoch: Epoch,
+    /// The last transaction applied to its tree.
+    pub applied: Zxid,
+    /// The digest of its tree then.
+    pub digest: u64,
+    /// Znodes in its tree.
+    pub znodes: u64,
+    /// Sessions of the ensemble.
+    pub sessions: u64,
+    /// Clients connected to this server.
+    pub connections: u64,
+    /// Transactions proposed here and not committed.
+    pub outstanding: u64,
+}
