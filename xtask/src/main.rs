@@ -1,3 +1,46 @@
-//! The repository's own commands.
+//! The repository's own commands: `cargo xtask ci`, `plugins` and `sim`. It must never be needed to
+//! build, test or run a single package.
 
-fn main() {}
+mod cargo;
+mod ci;
+mod clock;
+mod sim;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+fn main() -> Result<()> {
+    match Xtask::parse().command {
+        Command::Ci { only } => ci::run(&only),
+        Command::Sim(sim) => sim::run(&sim),
+    }
+}
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The repository's own commands")]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Proves the house: every check, in order, up to the first that fails. Writes no tracked file.
+    Ci {
+        /// Run this step alone; may be given several times.
+        #[arg(long, value_name = "STEP", value_parser = ci::step_names())]
+        only: Vec<String>,
+    },
+    /// Runs the simulator over many seeds, or over one again.
+    Sim(sim::Sim),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        super::Xtask::command().debug_assert();
+    }
+}
