@@ -6,14 +6,27 @@ mod ci;
 mod clock;
 mod sim;
 
-use anyhow::Result;
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
-fn main() -> Result<()> {
-    match Xtask::parse().command {
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words go to a person or a log"
+)]
+fn main() -> ExitCode {
+    let result = match Xtask::parse().command {
         Command::Ci { only } => ci::run(&only),
         Command::Sim(sim) => sim::run(&sim),
-    }
+    };
+    // Not as `main`'s result: that would add a backtrace of this program to the cause.
+    result.map_or_else(
+        |error| {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
 }
 
 #[derive(Parser)]
