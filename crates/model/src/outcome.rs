@@ -5,7 +5,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Stat, ZnodePath};
 
@@ -23,8 +23,9 @@ pub enum Outcome {
     Deleted,
     /// It is as the check demanded.
     Checked,
-    /// One outcome for each change, in order.
-    Multi(Vec<Self>),
+    /// One outcome for each change, in order: the four kinds above, nothing else. Bytes that nest
+    /// multis are refused, so that decoding needs no deeper a stack than honest values do.
+    Multi(#[serde(deserialize_with = "changes")] Vec<Self>),
     /// Data and stat.
     Got { data: Bytes, stat: Stat },
     /// Stat, or nothing if there is no such node.
@@ -43,6 +44,27 @@ pub enum Outcome {
     PluginDone,
     /// The session is closed.
     Closed,
+}
+
+/// Outcomes of single changes, encoded like [`Outcome`]'s first four kinds.
+#[derive(Deserialize)]
+#[serde(rename = "Outcome")]
+enum ChangeOutcome {
+    Created { path: ZnodePath, stat: Stat },
+    Set(Stat),
+    Deleted,
+    Checked,
+}
+
+fn changes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
+    let changes = Vec::<ChangeOutcome>::deserialize(deserializer)?;
+    let outcomes = changes.into_iter().map(|change| match change {
+        ChangeOutcome::Created { path, stat } => Outcome::Created { path, stat },
+        ChangeOutcome::Set(stat) => Outcome::Set(stat),
+        ChangeOutcome::Deleted => Outcome::Deleted,
+        ChangeOutcome::Checked => Outcome::Checked,
+    });
+    Ok(outcomes.collect())
 }
 
 /// A request that was refused or failed.

@@ -1,0 +1,615 @@
+//! One value of every message and effect, by name. Must never know how they are encoded.
+//!
+//! The `match`es without a wildcard make a new variant fail to compile here until it has a sample.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use zareba_model::plugin::GuestEvent;
+use zareba_model::{
+    Acl, AclEntry, Answer, Attachment, CallId, Cause, Change, ChildrenPage, CreateMode, DigestMark,
+    Effect, Epoch, ErrorCode, Event, EventKind, Fault, Forward, Limits, Mount, Op, OpDescription,
+    Outcome, ParkedCall, Password, Permissions, PluginDescription, PluginOp, Principal, Read,
+    Refused, Relay, Revision, ServerId, ServerStatus, SessionId, Sha256, Stat, Timer, Txn,
+    WatchDescription, WatchKind, WatchSpec, Write, Xid, ZnodePath, Zxid,
+};
+use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
+
+const SESSION: SessionId = SessionId(0x0000_0002_0000_0007);
+const SHA: Sha256 = Sha256([0xab; 32]);
+const PASSWORD: Password = Password([0x5a; 16]);
+
+pub(crate) fn path(text: &str) -> ZnodePath {
+    ZnodePath::parse(text).unwrap()
+}
+
+fn data() -> Bytes {
+    Bytes::from_static(b"data")
+}
+
+fn acl() -> Acl {
+    Acl(vec![AclEntry {
+        permissions: Permissions::ALL,
+        principal: principal(),
+    }])
+}
+
+fn principal() -> Principal {
+    Principal {
+        scheme: "x509".to_owned(),
+        id: "CN=app".to_owned(),
+    }
+}
+
+fn stat() -> Stat {
+    Stat {
+        czxid: Zxid::new(1, 2),
+        mzxid: Zxid::new(2, 300),
+        pzxid: Zxid::new(3, 70_000),
+        ctime: 1_700_000_000_000,
+        mtime: 1_700_000_000_001,
+        version: 3,
+        cversion: 4,
+        aversion: 5,
+        ephemeral_owner: SESSION,
+        data_length: 6,
+        num_children: 7,
+    }
+}
+
+fn fault() -> Fault {
+    Fault::new(ErrorCode::BadVersion, "version 3 expected, 4 found").at(1)
+}
+
+fn config() -> BTreeMap<String, String> {
+    BTreeMap::from([("ttl".to_owned(), "10".to_owned())])
+}
+
+pub(crate) fn client() -> Vec<(String, ClientMessage)> {
+    let attach = Hello::Attach {
+        session: SESSION,
+        password: PASSWORD,
+        last_zxid: Zxid::new(2, 9),
+        watches: vec![WatchSpec {
+            path: path("/w"),
+            kind: WatchKind::Children,
+            absent: true,
+        }],
+    };
+    let hellos = [
+        ("open", Hello::Open { timeout_ms: 30_000 }),
+        ("attach", attach),
+    ];
+    let mut samples = vec![
+        ("client-ping".to_owned(), ClientMessage::Ping),
+        ("client-status".to_owned(), ClientMessage::Status),
+    ];
+    for (name, hello) in hellos {
+        let message = ClientMessage::Hello { version: 1, hello };
+        samples.push((format!("client-hello-{name}"), message));
+    }
+    for (name, op) in ops() {
+        let message = ClientMessage::Request {
+            xid: Xid(300),
+            acked: Xid(299),
+            op,
+        };
+        samples.push((format!("client-request-{name}"), message));
+    }
+    for (_, sample) in &samples {
+        match sample {
+            ClientMessage::Hello { hello, .. } => match hello {
+                Hello::Open { .. } | Hello::Attach { .. } => {}
+            },
+            ClientMessage::Request { .. } | ClientMessage::Ping | ClientMessage::Status => {}
+        }
+    }
+    samples
+}
+
+fn ops() -> Vec<(String, Op)> {
+    let mut samples = vec![
+        ("sync".to_owned(), Op::Sync),
+        (
+            "call".to_owned(),
+            Op::Call {
+                mount: path("/locks"),
+                op: "acquire".to_owned(),
+                input: Bytes::from_static(br#"{"name":"db"}"#),
+            },
+        ),
+        (
+            "multi".to_owned(),
+            Op::Write(Write::Multi(changes().into_iter().map(|c| c.1).collect())),
+        ),
+        ("close-session".to_owned(), Op::Write(Write::CloseSession)),
+    ];
+    samples.extend(reads().map(|(name, read)| (name.to_owned(), Op::Read(read))));
+    let change = |(name, change): (&str, _)| (name.to_owned(), Op::Write(Write::Change(change)));
+    samples.extend(changes().map(change));
+    let plugin = |(name, op): (&str, _)| (name.to_owned(), Op::Write(Write::Plugin(op)));
+    samples.extend(plugin_ops().map(plugin));
+    for (_, sample) in &samples {
+        match sample {
+            Op::Read(Read::Get { .. } | Read::Exists { .. } | Read::Children { .. }) => {}
+            Op::Write(Write::Change(change)) => match change {
+                Change::Create { .. } | Change::Set { .. } => {}
+                Change::Delete { .. } | Change::Check { .. } => {}
+            },
+            Op::Write(Write::Plugin(op)) => match op {
+                PluginOp::PushChunk { .. } | PluginOp::Register { .. } => {}
+                PluginOp::Activate { .. } | PluginOp::Mount { .. } => {}
+                PluginOp::Unmount { .. } => {}
+            },
+            Op::Write(Write::Multi(_) | Write::CloseSession) | Op::Sync | Op::Call { .. } => {}
+        }
+    }
+    samples
+}
+
+fn reads() -> impl Iterator<Item = (&'static str, Read)> {
+    let page = ChildrenPage {
+        after: Some("b".to_owned()),
+        prefix: "lock-".to_owned(),
+        limit: 1000,
+    };
+    let get = Read::Get {
+        path: path("/a"),
+        watch: true,
+    };
+    let exists = Read::Exists {
+        path: path("/"),
+        watch: false,
+    };
+    let children = Read::Children {
+        path: path("/a"),
+        page,
+        watch: true,
+    };
+    [("get", get), ("exists", exists), ("children", children)].into_iter()
+}
+
+fn changes() -> impl Iterator<Item = (&'static str, Change)> {
+    let create = Change::Create {
+        path: path("/a/b-"),
+        data: data(),
+        mode: CreateMode::EphemeralSequential,
+        acl: acl(),
+    };
+    let set = Change::Set {
+        path: path("/a"),
+        data: data(),
+        version: Some(3),
+    };
+    let delete = Change::Delete {
+        path: path("/a"),
+        version: None,
+    };
+    let check = Change::Check {
+        path: path("/ä"),
+        version: Some(u64::MAX),
+    };
+    [
+        ("create", create),
+        ("set", set),
+        ("delete", delete),
+        ("check", check),
+    ]
+    .into_iter()
+}
+
+fn plugin_ops() -> impl Iterator<Item = (&'static str, PluginOp)> {
+    let name = || "lock".to_owned();
+    let push = PluginOp::PushChunk {
+        sha256: SHA,
+        total: 1000,
+        offset: 500,
+        data: data(),
+    };
+    let register = PluginOp::Register {
+        name: name(),
+        sha256: SHA,
+    };
+    let activate = PluginOp::Activate {
+        name: name(),
+        sha256: SHA,
+    };
+    let mount = PluginOp::Mount {
+        name: name(),
+        path: path("/locks"),
+        config: config(),
+        limits: Limits::default(),
+    };
+    let unmount = PluginOp::Unmount {
+        path: path("/locks"),
+    };
+    [
+        ("push-chunk", push),
+        ("register", register),
+        ("activate", activate),
+        ("mount", mount),
+        ("unmount", unmount),
+    ]
+    .into_iter()
+}
+
+pub(crate) fn server() -> Vec<(String, ServerMessage)> {
+    let welcome = ServerMessage::Welcome(Welcome {
+        version: 1,
+        session: SESSION,
+        password: PASSWORD,
+        timeout_ms: 30_000,
+        server: ServerId(3),
+        zxid: Zxid::new(2, 9),
+    });
+    let event = ServerMessage::Event(Event {
+        path: path("/a"),
+        kind: EventKind::ChildrenChanged,
+        zxid: Zxid::new(2, 10),
+    });
+    let pong = ServerMessage::Pong {
+        zxid: Zxid::new(2, 10),
+    };
+    let goodbye = ServerMessage::Goodbye(Fault::new(ErrorCode::NotServing, "no leader"));
+    let mut samples = vec![
+        ("server-welcome".to_owned(), welcome),
+        ("server-event".to_owned(), event),
+        ("server-pong".to_owned(), pong),
+        ("server-goodbye".to_owned(), goodbye),
+        ("server-status".to_owned(), ServerMessage::Status(status())),
+    ];
+    for (name, answer) in answers() {
+        let message = ServerMessage::Reply {
+            xid: Xid(300),
+            zxid: Zxid::new(2, 11),
+            answer,
+        };
+        samples.push((format!("server-reply-{name}"), message));
+    }
+    for (_, sample) in &samples {
+        match sample {
+            ServerMessage::Welcome(_) | ServerMessage::Reply { .. } => {}
+            ServerMessage::Event(_) | ServerMessage::Pong { .. } => {}
+            ServerMessage::Goodbye(_) | ServerMessage::Status(_) => {}
+        }
+    }
+    samples
+}
+
+fn status() -> ServerStatus {
+    ServerStatus {
+        server: ServerId(3),
+        role: "leading".to_owned(),
+        leader: Some(ServerId(3)),
+        epoch: Epoch(2),
+        applied: Zxid::new(2, 9),
+        digest: 0x0123_4567_89ab_cdef,
+        znodes: 1_000_000,
+        sessions: 50,
+        connections: 20,
+        outstanding: 3,
+    }
+}
+
+fn answers() -> Vec<(&'static str, Answer)> {
+    let created = Outcome::Created {
+        path: path("/a/b-0000000001"),
+        stat: stat(),
+    };
+    let multi = vec![
+        created.clone(),
+        Outcome::Set(stat()),
+        Outcome::Deleted,
+        Outcome::Checked,
+    ];
+    let got = Outcome::Got {
+        data: data(),
+        stat: stat(),
+    };
+    let children = Outcome::Children {
+        names: vec!["a".to_owned(), "b".to_owned()],
+        stat: stat(),
+        more: true,
+    };
+    let samples = vec![
+        ("created", Ok(created)),
+        ("set", Ok(Outcome::Set(stat()))),
+        ("deleted", Ok(Outcome::Deleted)),
+        ("checked", Ok(Outcome::Checked)),
+        ("multi", Ok(Outcome::Multi(multi))),
+        ("got", Ok(got)),
+        ("existence", Ok(Outcome::Existence(Some(stat())))),
+        ("absence", Ok(Outcome::Existence(None))),
+        ("children", Ok(children)),
+        ("synced", Ok(Outcome::Synced)),
+        ("called", Ok(Outcome::Called(data()))),
+        ("plugin-done", Ok(Outcome::PluginDone)),
+        ("closed", Ok(Outcome::Closed)),
+        ("fault", Err(fault())),
+        (
+            "plugin-fault",
+            Err(Fault::new(ErrorCode::Plugin(409), "held")),
+        ),
+    ];
+    for outcome in samples
+        .iter()
+        .filter_map(|(_, answer)| answer.as_ref().ok())
+    {
+        match outcome {
+            Outcome::Created { .. } | Outcome::Set(_) | Outcome::Deleted | Outcome::Checked => {}
+            Outcome::Multi(_) | Outcome::Got { .. } | Outcome::Existence(_) => {}
+            Outcome::Children { .. } | Outcome::Synced | Outcome::Called(_) => {}
+            Outcome::PluginDone | Outcome::Closed => {}
+        }
+    }
+    samples
+}
+
+pub(crate) fn relays() -> Vec<(String, Relay)> {
+    let forward = Relay::Forward(Forward {
+        session: SESSION,
+        attachment: Attachment(2),
+        xid: Xid(300),
+        acked: Xid(299),
+        principals: vec![principal()],
+        op: Op::Sync,
+    });
+    let refused = Relay::Refused(Refused {
+        session: SESSION,
+        xid: Xid(300),
+        fault: Some(fault()),
+        after: Zxid::new(2, 9),
+    });
+    let open = Relay::Open {
+        nonce: 9,
+        password: PASSWORD,
+        timeout_ms: 30_000,
+    };
+    let opening = Relay::Opening {
+        nonce: 9,
+        session: SESSION,
+    };
+    let attach = Relay::Attach {
+        nonce: 10,
+        session: SESSION,
+        password: PASSWORD,
+    };
+    let attaching = |result| Relay::Attaching {
+        nonce: 10,
+        result,
+        after: Zxid::new(2, 9),
+    };
+    let ready = Relay::Ready {
+        server: ServerId(2),
+        revisions: vec![SHA],
+    };
+    let chunk = Relay::SnapshotChunk {
+        base: Zxid::new(2, 9),
+        sequence: 4,
+        records: data(),
+        end: Some(mark()),
+    };
+    let taken = Relay::SnapshotTaken {
+        base: Zxid::new(2, 9),
+        sequence: 4,
+    };
+    let samples = vec![
+        ("forward", forward),
+        ("refused", refused),
+        ("open", open),
+        ("opening", opening),
+        ("attach", attach),
+        ("attaching", attaching(Ok(Attachment(3)))),
+        ("not-attaching", attaching(Err(fault()))),
+        ("touch", Relay::Touch(vec![SESSION, SessionId(1)])),
+        ("ready", ready),
+        ("snapshot-chunk", chunk),
+        ("snapshot-taken", taken),
+    ];
+    for (_, sample) in &samples {
+        match sample {
+            Relay::Forward(_) | Relay::Refused(_) | Relay::Open { .. } => {}
+            Relay::Opening { .. } | Relay::Attach { .. } | Relay::Attaching { .. } => {}
+            Relay::Touch(_) | Relay::Ready { .. } => {}
+            Relay::SnapshotChunk { .. } | Relay::SnapshotTaken { .. } => {}
+        }
+    }
+    let named = |(name, relay): (&str, Relay)| (format!("relay-{name}"), relay);
+    samples.into_iter().map(named).collect()
+}
+
+fn mark() -> DigestMark {
+    DigestMark {
+        zxid: Zxid::new(2, 8),
+        digest: 0xfeed_beef,
+    }
+}
+
+pub(crate) fn txns() -> Vec<(String, Txn)> {
+    let txn = |cause, effects, mark| Txn {
+        time: 1_700_000_000_000,
+        cause,
+        effects,
+        mark,
+    };
+    let request = |answer| Cause::Request {
+        session: SESSION,
+        xid: Xid(300),
+        acked: Xid(299),
+        answer,
+    };
+    let mut samples = vec![
+        ("txn-empty".to_owned(), txn(Cause::System, vec![], None)),
+        (
+            "txn-parked".to_owned(),
+            txn(request(None), vec![], Some(mark())),
+        ),
+        (
+            "txn-answered".to_owned(),
+            txn(request(Some(Ok(Outcome::Deleted))), vec![], None),
+        ),
+    ];
+    for (name, effect) in node_effects().into_iter().chain(plugin_effects()) {
+        match &effect {
+            Effect::CreateNode { .. } | Effect::SetNode { .. } | Effect::DeleteNode { .. } => {}
+            Effect::OpenSession { .. } | Effect::AttachSession { .. } => {}
+            Effect::CloseSession { .. } | Effect::ParkCall(_) | Effect::EndCall { .. } => {}
+            Effect::SetTimer(_) | Effect::ClearTimer { .. } | Effect::StoreChunk { .. } => {}
+            Effect::RegisterRevision { .. } | Effect::ActivateRevision { .. } => {}
+            Effect::PutMount(_) | Effect::RemoveMount { .. } => {}
+        }
+        let sample = txn(Cause::System, vec![effect], None);
+        samples.push((format!("txn-{name}"), sample));
+    }
+    samples
+}
+
+fn node_effects() -> Vec<(&'static str, Effect)> {
+    let create = Effect::CreateNode {
+        path: path("/a/b"),
+        data: data(),
+        acl: acl(),
+        owner: SESSION,
+        parent_created: 4,
+    };
+    let set = Effect::SetNode {
+        path: path("/a/b"),
+        data: data(),
+        version: 2,
+    };
+    let open = Effect::OpenSession {
+        session: SESSION,
+        password: PASSWORD,
+        timeout_ms: 30_000,
+        server: ServerId(1),
+    };
+    let attach = Effect::AttachSession {
+        session: SESSION,
+        attachment: Attachment(2),
+        server: ServerId(1),
+    };
+    vec![
+        ("create-node", create),
+        ("set-node", set),
+        ("delete-node", Effect::DeleteNode { path: path("/a/b") }),
+        ("open-session", open),
+        ("attach-session", attach),
+        ("close-session", Effect::CloseSession { session: SESSION }),
+    ]
+}
+
+fn plugin_effects() -> Vec<(&'static str, Effect)> {
+    let park = Effect::ParkCall(ParkedCall {
+        id: CallId(0x0000_0002_0000_0009),
+        session: SESSION,
+        xid: Xid(300),
+        mount: path("/locks"),
+        op: "acquire".to_owned(),
+        tag: "db".to_owned(),
+        since: 1_700_000_000_000,
+        deadline: Some(1_700_000_010_000),
+    });
+    let end = Effect::EndCall {
+        call: CallId(0x0000_0002_0000_0009),
+        answer: Ok(Outcome::Called(data())),
+    };
+    let set_timer = Effect::SetTimer(Timer {
+        mount: path("/locks"),
+        tag: "lease".to_owned(),
+        due: 1_700_000_010_000,
+    });
+    let clear_timer = Effect::ClearTimer {
+        mount: path("/locks"),
+        tag: "lease".to_owned(),
+    };
+    let store = Effect::StoreChunk {
+        sha256: SHA,
+        total: 1000,
+        offset: 500,
+        data: data(),
+    };
+    let register = Effect::RegisterRevision {
+        name: "lock".to_owned(),
+        revision: revision(),
+    };
+    let activate = Effect::ActivateRevision {
+        name: "lock".to_owned(),
+        sha256: SHA,
+    };
+    vec![
+        ("park-call", park),
+        ("end-call", end),
+        ("set-timer", set_timer),
+        ("clear-timer", clear_timer),
+        ("store-chunk", store),
+        ("register-revision", register),
+        ("activate-revision", activate),
+        ("put-mount", Effect::PutMount(mount())),
+        (
+            "remove-mount",
+            Effect::RemoveMount {
+                path: path("/locks"),
+            },
+        ),
+    ]
+}
+
+fn revision() -> Revision {
+    let op = OpDescription {
+        name: "acquire".to_owned(),
+        read_only: false,
+        may_park: true,
+        doc: "Takes the lock.".to_owned(),
+        input: "{name}".to_owned(),
+        output: "{fence}".to_owned(),
+    };
+    let watch = WatchDescription {
+        pattern: "*/holder".to_owned(),
+        kinds: 4,
+    };
+    Revision {
+        sha256: SHA,
+        size: 25_000,
+        registered: Zxid::new(2, 5),
+        description: PluginDescription {
+            state_version: 1,
+            doc: "Locks.".to_owned(),
+            ops: vec![op],
+            watches: vec![watch],
+        },
+    }
+}
+
+fn mount() -> Mount {
+    let backlog = vec![
+        GuestEvent::Created {
+            path: "db".to_owned(),
+        },
+        GuestEvent::Changed {
+            path: "db".to_owned(),
+        },
+        GuestEvent::Deleted {
+            path: "db/holder".to_owned(),
+            session: SESSION,
+            data: data(),
+        },
+        GuestEvent::Cancelled {
+            call: CallId(9),
+            session: SESSION,
+            tag: "db".to_owned(),
+        },
+        GuestEvent::Timer {
+            tag: "lease".to_owned(),
+        },
+    ];
+    Mount {
+        path: path("/locks"),
+        plugin: "lock".to_owned(),
+        revision: SHA,
+        config: config(),
+        limits: Limits::default(),
+        backlog,
+        failures: 2,
+        quarantined: Some("trapped".to_owned()),
+    }
+}
