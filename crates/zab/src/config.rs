@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use zareba_model::ServerId;
 
+use crate::quorum::majority;
+
 /// How one server takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -31,6 +33,26 @@ pub struct Config {
     pub batch_entries_max: usize,
     /// Bytes in one `Propose` message, beyond which it is closed.
     pub batch_bytes_max: usize,
+    /// Bytes of messages a follower keeps while a snapshot is on its way to it; with more it
+    /// gives the snapshot up and joins anew.
+    pub kept_bytes_max: usize,
+    /// The last counter of an epoch; behind it the leader steps down, so that a new epoch opens.
+    pub counter_max: u32,
+    /// A bug planted on purpose, to prove that tests would find it.
+    #[cfg(feature = "bugs")]
+    pub bug: Option<Bug>,
+}
+
+/// Known bugs of other implementations, planted on request.
+#[cfg(feature = "bugs")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// What is written counts as durable at once.
+    AckBeforeFsync,
+    /// One server's log is enough to commit.
+    CommitBelowQuorum,
+    /// A follower writes the new current epoch before the history it belongs to.
+    EpochBeforeHistory,
 }
 
 impl Config {
@@ -48,6 +70,39 @@ impl Config {
             window_bytes: 64 << 20,
             batch_entries_max: 1_000,
             batch_bytes_max: 4 << 20,
+            kept_bytes_max: 1 << 30,
+            counter_max: u32::MAX,
+            #[cfg(feature = "bugs")]
+            bug: None,
         }
+    }
+}
+
+impl Config {
+    /// How many logs an entry must be in to be committed.
+    pub(crate) fn commit_quorum(&self) -> usize {
+        #[cfg(feature = "bugs")]
+        if self.bug == Some(Bug::CommitBelowQuorum) {
+            return 1;
+        }
+        majority(self.voters.len())
+    }
+
+    /// True if writes are to be taken for durable at once; only as a planted bug.
+    pub(crate) fn is_careless(&self) -> bool {
+        #[cfg(feature = "bugs")]
+        if self.bug == Some(Bug::AckBeforeFsync) {
+            return true;
+        }
+        false
+    }
+
+    /// True if the current epoch is to be written before its history; only as a planted bug.
+    pub(crate) fn writes_epoch_first(&self) -> bool {
+        #[cfg(feature = "bugs")]
+        if self.bug == Some(Bug::EpochBeforeHistory) {
+            return true;
+        }
+        false
     }
 }

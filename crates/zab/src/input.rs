@@ -35,7 +35,8 @@ pub enum Input {
     /// Every write up to and including this token's is durable.
     Persisted(Token),
     /// The snapshot stream that began at `base` is complete and durable: the disk now holds an
-    /// image of that state and an empty log behind `base`.
+    /// image of that state and an empty log behind `base`. The swap and this input are one step:
+    /// no other input may come between, and a stream that was abandoned is never swapped in.
     SnapshotInstalled {
         /// Where the stream began.
         base: Zxid,

@@ -18,6 +18,8 @@
 use serde::{Deserialize, Serialize};
 use zareba_model::{Entry, Epoch, ServerId, Zxid};
 
+use crate::persistence::Durable;
+
 /// Number of one follower's attempt to join one leader; echoed in every message of that attempt,
 /// so that nothing of an earlier one can be taken for this one.
 #[derive(
@@ -30,7 +32,7 @@ pub struct Join(pub u64);
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Candidate {
-    /// The epoch of the candidate's last established leader.
+    /// The newest epoch whose whole initial history the candidate has.
     pub current_epoch: Epoch,
     /// The last transaction in its log.
     pub last_zxid: Zxid,
@@ -50,6 +52,16 @@ pub enum Phase {
 }
 
 /// One message. Between a leader and a follower, `join` names the attempt.
+///
+/// The messages of broadcast (`Propose`, `Ack`, `Commit`, `Ping`, `Pong`) carry no `join`, so that
+/// one encoding serves all followers. They cannot be taken for those of another attempt:
+///
+/// - Links are first in, first out, and nothing of an older link arrives on a newer one.
+/// - A follower that knocks ignores everything of its leader until it sees a `NewEpoch` with its
+///   own `join`. The leader sends that as its answer to the knock, hence behind every word that
+///   belongs to an earlier attempt on the same link.
+/// - A leader forgets all it knew of a follower at its `FollowerInfo`, which the follower sends
+///   behind every word of its earlier attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(
     missing_docs,
@@ -62,11 +74,12 @@ pub enum Message {
         candidate: Candidate,
         phase: Phase,
     },
-    /// A follower knocks.
+    /// A follower knocks. `may_vote` is false if its log was damaged and it counts for nothing.
     FollowerInfo {
         join: Join,
         accepted_epoch: Epoch,
         last_zxid: Zxid,
+        may_vote: bool,
     },
     /// The epoch the leader wants to open.
     NewEpoch { join: Join, epoch: Epoch },
@@ -110,36 +123,33 @@ pub enum Message {
         epoch: Epoch,
         committed: Zxid,
     },
-    /// Transactions, in order, without a hole, and the commit point.
+    /// Transactions, in order, without a hole behind `after`, and the commit point.
     Propose {
-        join: Join,
         epoch: Epoch,
+        after: Zxid,
         entries: Vec<Entry>,
         committed: Zxid,
     },
     /// The follower has durably all up to `zxid`.
-    Ack {
-        join: Join,
-        epoch: Epoch,
-        zxid: Zxid,
-    },
+    Ack { epoch: Epoch, zxid: Zxid },
     /// A quorum has durably all up to `zxid`.
-    Commit {
-        join: Join,
-        epoch: Epoch,
-        zxid: Zxid,
-    },
+    Commit { epoch: Epoch, zxid: Zxid },
     /// The leader lives. `number` counts its rounds.
     Ping {
-        join: Join,
         epoch: Epoch,
         number: u64,
         committed: Zxid,
     },
     /// The follower lives and follows.
-    Pong {
-        join: Join,
-        epoch: Epoch,
-        number: u64,
-    },
+    Pong { epoch: Epoch, number: u64 },
+}
+
+impl Message {
+    /// An ack can be made of what is durable only.
+    pub(crate) fn ack(epoch: Epoch, zxid: Durable<Zxid>) -> Self {
+        Self::Ack {
+            epoch,
+            zxid: zxid.value(),
+        }
+    }
 }

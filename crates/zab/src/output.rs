@@ -69,7 +69,8 @@ pub enum Output {
         /// What to write.
         write: Persist,
     },
-    /// Committed, durable here, and next in order: apply it.
+    /// Committed, durable here, and next in order: apply it. What was committed before a server
+    /// leads or follows is delivered before its `Role`.
     Deliver(Entry),
     /// The role changed.
     Role(Role),

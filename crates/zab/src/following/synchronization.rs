@@ -1,0 +1,187 @@
+//! Following, synchronization: makes this server's history the leader's, and says so only when it is
+//! durable. Knows no election.
+
+use std::collections::VecDeque;
+
+use zareba_model::Zxid;
+
+use super::{Following, Stage};
+use crate::member::{Member, Next, send};
+use crate::message::Message;
+use crate::output::{Output, Token};
+use crate::persistence::Epochs;
+
+impl Following {
+    /// This log is a prefix of the leader's.
+    pub(super) fn on_diff(&mut self, member: &mut Member, outputs: &mut Vec<Output>) -> Next {
+        self.begin_synchronization(member, outputs);
+        Next::Stay
+    }
+
+    /// This log parts from the leader's behind `after`.
+    pub(super) fn on_trunc(
+        &mut self,
+        member: &mut Member,
+        after: Zxid,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        let Some(keep) = member.history.floor(after) else {
+            // All before the window is delivered, and no leader may ask to drop that.
+            panic!(
+                "the leader asks to truncate to {after}, but all up to {} is delivered",
+                member.history.base()
+            );
+        };
+        member.history.truncate(keep);
+        member.writes.truncate(keep, outputs);
+        if keep != after {
+            // The leader has an entry there that this log lacks: it parts even earlier, and its new
+            // end tells the leader where.
+            self.knock(member, outputs);
+            return Next::Stay;
+        }
+        self.begin_synchronization(member, outputs);
+        Next::Stay
+    }
+
+    /// The leader's window lies above the end of this log.
+    pub(super) fn on_snap(
+        &mut self,
+        member: &mut Member,
+        base: Zxid,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        assert!(
+            base >= member.history.committed(),
+            "a snapshot of {base} would drop committed entries up to {}",
+            member.history.committed()
+        );
+        self.begin_synchronization(member, outputs);
+        self.stage = Stage::Receiving {
+            base,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+        };
+        outputs.push(Output::ReceiveSnapshot {
+            from: self.leader,
+            base,
+        });
+        Next::Stay
+    }
+
+    /// While a snapshot is on its way, messages wait in order, up to a limit.
+    pub(super) fn keep(&mut self, member: &Member, message: Message) -> Next {
+        let Stage::Receiving {
+            kept, kept_bytes, ..
+        } = &mut self.stage
+        else {
+            return Next::Stay;
+        };
+        if let Message::Propose { entries, .. } = &message {
+            *kept_bytes += entries.iter().map(|e| e.payload.len()).sum::<usize>();
+        }
+        *kept_bytes += size_of::<Message>();
+        kept.push_back(message);
+        if *kept_bytes > member.config.kept_bytes_max {
+            return Next::Look;
+        }
+        Next::Stay
+    }
+
+    /// The snapshot is in place of the log.
+    pub(crate) fn on_snapshot_installed(
+        &mut self,
+        member: &mut Member,
+        installed: Zxid,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        let stage = std::mem::replace(&mut self.stage, Stage::Synchronizing);
+        let Stage::Receiving { base, kept, .. } = stage else {
+            panic!("a snapshot was installed that nobody waits for");
+        };
+        assert_eq!(
+            base, installed,
+            "another snapshot was installed than asked for"
+        );
+        member.history.reset(base);
+        member.writes.on_snapshot(base);
+        self.began_at = member.now;
+        for message in kept {
+            let next = self.on_stream(member, message, outputs);
+            if next != Next::Stay {
+                return next;
+            }
+        }
+        Next::Stay
+    }
+
+    /// The leader's whole history has been sent: first it, then the epoch becomes durable.
+    pub(super) fn on_new_leader(
+        &mut self,
+        member: &mut Member,
+        last_zxid: Zxid,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        if member.history.last() != last_zxid {
+            return Next::Look;
+        }
+        let token = self.adopt_epoch(member, outputs);
+        self.stage = Stage::Adopting { token, last_zxid };
+        self.acknowledge_history(member, token, last_zxid, outputs);
+        Next::Stay
+    }
+
+    /// Answers once history and epoch are durable.
+    pub(super) fn acknowledge_history(
+        &mut self,
+        member: &Member,
+        token: Token,
+        last_zxid: Zxid,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(held) = member.writes.once(token, last_zxid) else {
+            return;
+        };
+        self.stage = Stage::Adopted;
+        self.acked = held.value();
+        let message = Message::AckNewLeader {
+            join: self.join,
+            epoch: self.epoch,
+            last_zxid: held.value(),
+        };
+        send(self.leader, message, outputs);
+    }
+
+    /// The reign is established: what is committed is delivered, and this server serves.
+    pub(super) fn on_up_to_date(
+        &mut self,
+        member: &mut Member,
+        committed: Zxid,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        self.stage = Stage::Broadcasting;
+        member.may_vote = member.config.voters.contains(&member.config.me);
+        let next = self.on_commit(member, committed);
+        member.deliver(outputs);
+        next
+    }
+
+    fn begin_synchronization(&mut self, member: &mut Member, outputs: &mut Vec<Output>) {
+        self.stage = Stage::Synchronizing;
+        if member.config.writes_epoch_first() {
+            self.adopt_epoch(member, outputs);
+        }
+    }
+
+    /// Writes the epoch, behind all of the history that was written before.
+    fn adopt_epoch(&self, member: &mut Member, outputs: &mut Vec<Output>) -> Token {
+        let epochs = Epochs {
+            accepted: self.epoch,
+            current: self.epoch,
+        };
+        if member.epochs == epochs {
+            return member.writes.barrier();
+        }
+        member.write_epochs(epochs, outputs)
+    }
+}

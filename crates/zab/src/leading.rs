@@ -1,0 +1,236 @@
+//! A server that leads, from its election on. Knows no payload.
+//!
+//! ```text
+//!  Gathering --quorum of FollowerInfo--> Opening --own epoch durable--> Promising
+//!     --quorum of AckEpoch--> Synchronizing --quorum of AckNewLeader, own included--> Established
+//! ```
+//!
+//! Invariant: nothing is proposed, committed or served before `Established`, and there is at most
+//! one established leader of an epoch, because a promise of an epoch is given once and durably.
+
+mod broadcast;
+mod discovery;
+mod synchronization;
+
+use std::collections::BTreeMap;
+
+use zareba_model::{Entry, Epoch, ServerId, Zxid};
+
+use crate::input::Now;
+use crate::learner_progress::{LearnerProgress, Step};
+use crate::member::{Member, Next};
+use crate::message::Message;
+use crate::output::{Output, Token};
+use crate::persistence::Durable;
+use crate::quorum::{is_quorum, majority, reached_by};
+use crate::timer::Timer;
+
+/// How far a reign has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Waits for a quorum of followers, whose accepted epochs tell the next one.
+    Gathering,
+    /// The new epoch is on its way to this server's own disk.
+    Opening(Token),
+    /// Waits for a quorum of promises.
+    Promising,
+    /// The history is chosen: this server's. Waits for a quorum to have it; the token is this
+    /// server's own epochs page.
+    Synchronizing(Token),
+    /// Reigns.
+    Established,
+}
+
+/// One reign.
+#[derive(Clone, Debug)]
+pub(crate) struct Leading {
+    stage: Stage,
+    /// The epoch; 0 while gathering.
+    epoch: Epoch,
+    learners: BTreeMap<ServerId, LearnerProgress>,
+    /// When each server was last heard, over broken links too.
+    heard: BTreeMap<ServerId, Now>,
+    began_at: Now,
+    pinged_at: Now,
+    /// How many pings were sent.
+    round: u64,
+    /// Somebody waits for a ping that is sent from now on.
+    ping_wanted: bool,
+    /// Proposed and not yet in the history.
+    batch: Vec<Entry>,
+    /// The commit point the followers have been told.
+    announced: Zxid,
+}
+
+impl Leading {
+    /// The reign of a server just elected.
+    pub(crate) fn start(member: &mut Member, outputs: &mut Vec<Output>) -> (Self, Next) {
+        let knocks = std::mem::take(&mut member.knocks);
+        let mut leading = Self {
+            stage: Stage::Gathering,
+            epoch: Epoch(0),
+            learners: BTreeMap::new(),
+            heard: knocks.keys().map(|server| (*server, member.now)).collect(),
+            began_at: member.now,
+            pinged_at: member.now,
+            round: 0,
+            ping_wanted: false,
+            batch: Vec::new(),
+            announced: Zxid::ZERO,
+        };
+        for (server, knock) in knocks {
+            leading.learners.insert(server, LearnerProgress::new(knock));
+        }
+        let next = leading.advance(member, outputs);
+        (leading, next)
+    }
+
+    pub(crate) fn on_tick(&mut self, member: &Member, outputs: &mut Vec<Output>) -> Next {
+        if self.is_deserted(member) || self.is_late(member) {
+            return Next::Look;
+        }
+        if Timer::Heartbeat.fired(&member.config, self.pinged_at, member.now) {
+            self.ping(member, outputs);
+        }
+        Next::Stay
+    }
+
+    pub(crate) fn on_peer_down(&mut self, peer: ServerId, outputs: &mut Vec<Output>) {
+        self.forget(peer, outputs);
+    }
+
+    pub(crate) fn on_message(
+        &mut self,
+        member: &mut Member,
+        from: ServerId,
+        message: Message,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        let Some(learner) = self.learners.get(&from) else {
+            return Next::Stay;
+        };
+        self.heard.insert(from, member.now);
+        match message {
+            Message::AckEpoch {
+                join,
+                epoch,
+                current_epoch,
+                last_zxid,
+            } if join == learner.join && epoch == self.epoch => {
+                self.on_ack_epoch(member, from, (current_epoch, last_zxid), outputs)
+            }
+            Message::AckNewLeader {
+                join,
+                epoch,
+                last_zxid,
+            } if join == learner.join && epoch == self.epoch => {
+                self.on_ack_new_leader(member, from, last_zxid, outputs)
+            }
+            Message::Ack { epoch, zxid } if epoch == self.epoch => {
+                self.on_ack(member, from, zxid);
+                Next::Stay
+            }
+            Message::Pong { epoch, number } if epoch == self.epoch => {
+                self.on_pong(from, number);
+                Next::Stay
+            }
+            _ => Next::Stay,
+        }
+    }
+
+    /// Goes through as many stages as have been reached.
+    pub(crate) fn advance(&mut self, member: &mut Member, outputs: &mut Vec<Output>) -> Next {
+        loop {
+            let before = self.stage;
+            let next = match self.stage {
+                Stage::Gathering => self.open_epoch(member, outputs),
+                Stage::Opening(token) => self.announce_epoch(member, token, outputs),
+                Stage::Promising => self.choose_history(member, outputs),
+                Stage::Synchronizing(token) => self.establish(member, token, outputs),
+                Stage::Established => Next::Stay,
+            };
+            if next != Next::Stay || self.stage == before {
+                return next;
+            }
+        }
+    }
+
+    /// The end of this reign: streams are void, what was not flushed was never proposed.
+    pub(crate) fn end(&mut self, outputs: &mut Vec<Output>) {
+        let servers: Vec<ServerId> = self.learners.keys().copied().collect();
+        for server in servers {
+            self.forget(server, outputs);
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(crate) fn is_established(&self) -> bool {
+        self.stage == Stage::Established
+    }
+
+    /// Asserts what must hold after every step.
+    pub(crate) fn check(&self, member: &Member) {
+        assert!(
+            self.batch.is_empty() || self.is_established(),
+            "proposed before the reign was established"
+        );
+        assert!(
+            self.stage == Stage::Gathering || member.epochs.accepted == self.epoch,
+            "the leader has accepted another epoch than its own"
+        );
+        for (server, learner) in &self.learners {
+            assert!(
+                learner.acked <= member.history.last(),
+                "server {server} has acked what was never proposed"
+            );
+            assert!(
+                learner.step < Step::Serving || self.is_established(),
+                "server {server} serves an epoch that is not established"
+            );
+        }
+    }
+
+    fn forget(&mut self, peer: ServerId, outputs: &mut Vec<Output>) {
+        if self.learners.remove(&peer).is_some_and(|l| l.in_snapshot) {
+            outputs.push(Output::AbandonSnapshot { peer });
+        }
+    }
+
+    /// True if no quorum has been heard for too long.
+    fn is_deserted(&self, member: &Member) -> bool {
+        let heard = member.config.voters.iter().map(|server| {
+            if *server == member.config.me {
+                return member.now;
+            }
+            self.heard.get(server).copied().unwrap_or(self.began_at)
+        });
+        let needed = majority(member.config.voters.len());
+        let since = reached_by(needed, heard.collect()).unwrap_or(self.began_at);
+        Timer::Silence.fired(&member.config, since, member.now)
+    }
+
+    /// True if the reign should be established by now.
+    fn is_late(&self, member: &Member) -> bool {
+        !self.is_established()
+            && !self.learners.values().any(|learner| learner.in_snapshot)
+            && Timer::Join.fired(&member.config, self.began_at, member.now)
+    }
+
+    /// True if a quorum consists of this server and of followers that fit.
+    fn has_quorum(&self, member: &Member, fits: impl Fn(&LearnerProgress) -> bool) -> bool {
+        let servers = self
+            .learners
+            .iter()
+            .filter(|(_, learner)| fits(learner))
+            .map(|(server, _)| *server);
+        is_quorum(&member.config.voters, servers.chain([member.config.me]))
+    }
+
+    /// Where this server's own log stands among the acks.
+    fn own_ack(member: &Member) -> Durable<Zxid> {
+        member.writes.log()
+    }
+}

@@ -1,0 +1,156 @@
+//! Leading, broadcast: proposes, counts acks, commits in order, and keeps the followers' company.
+//! Knows nothing of how a follower was brought level.
+
+use bytes::Bytes;
+use zareba_model::{Entry, ServerId, Zxid};
+
+use super::Leading;
+use super::synchronization::proposals;
+use crate::learner_progress::{LearnerProgress, Step};
+use crate::member::{Member, Next, send_all};
+use crate::message::Message;
+use crate::output::Output;
+use crate::quorum::{majority, reached_by};
+use crate::zab::NotLeading;
+
+impl Leading {
+    /// The id of the next proposal; `None` before the reign is established and when its counter is
+    /// used up.
+    pub(crate) fn next_zxid(&self, member: &Member) -> Option<Zxid> {
+        if !self.is_established() {
+            return None;
+        }
+        let last = self
+            .batch
+            .last()
+            .map_or(member.history.last(), |entry| entry.zxid);
+        let last = last.max(Zxid::start_of(self.epoch));
+        last.next()
+            .filter(|next| next.counter <= member.config.counter_max)
+    }
+
+    /// Puts a transaction in the open batch.
+    pub(crate) fn propose(&mut self, member: &Member, payload: Bytes) -> Result<Zxid, NotLeading> {
+        let zxid = self.next_zxid(member).ok_or(NotLeading)?;
+        self.batch.push(Entry { zxid, payload });
+        Ok(zxid)
+    }
+
+    /// How many transactions are in the open batch.
+    pub(crate) fn batched(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Commits what a quorum has, closes the batch, and tells the followers both.
+    pub(crate) fn flush(&mut self, member: &mut Member, outputs: &mut Vec<Output>) -> Next {
+        if !self.is_established() {
+            return Next::Stay;
+        }
+        self.commit(member);
+        if !self.batch.is_empty() {
+            self.broadcast(member, outputs);
+        }
+        member.deliver(outputs);
+        if self.ping_wanted {
+            self.ping(member, outputs);
+        }
+        let committed = member.history.committed();
+        if self.announced < committed {
+            self.announced = committed;
+            let message = Message::Commit {
+                epoch: self.epoch,
+                zxid: committed,
+            };
+            send_all(self.stream(), message, outputs);
+        }
+        if self.next_zxid(member).is_none() && member.history.uncommitted() == 0 {
+            // The counter is used up and nothing is under way: a new epoch has new numbers.
+            return Next::Look;
+        }
+        Next::Stay
+    }
+
+    pub(super) fn on_ack(&mut self, member: &Member, from: ServerId, zxid: Zxid) {
+        if let Some(learner) = self.learners.get_mut(&from)
+            && learner.step >= Step::Synchronized
+            && zxid <= member.history.last()
+        {
+            learner.acked = learner.acked.max(zxid);
+        }
+    }
+
+    pub(super) fn on_pong(&mut self, from: ServerId, number: u64) {
+        if let Some(learner) = self.learners.get_mut(&from) {
+            learner.round = learner.round.max(number.min(self.round));
+        }
+    }
+
+    /// Pings everybody that has been told the epoch.
+    pub(super) fn ping(&mut self, member: &Member, outputs: &mut Vec<Output>) {
+        self.pinged_at = member.now;
+        self.ping_wanted = false;
+        self.round += 1;
+        let committed = member.history.committed();
+        let message = Message::Ping {
+            epoch: self.epoch,
+            number: self.round,
+            committed,
+        };
+        let told = self.servers(|learner| learner.step >= Step::Promising);
+        send_all(told, message, outputs);
+    }
+
+    /// Asks for a ping at the next flush; once its number is confirmed, this server was still the
+    /// leader at some moment after this call.
+    pub(crate) fn request_confirmation(&mut self) -> u64 {
+        self.ping_wanted = true;
+        self.round + 1
+    }
+
+    /// The newest ping that a quorum has answered.
+    pub(crate) fn confirmed_round(&self, member: &Member) -> u64 {
+        let answered = self.counted(member).map(|(_, learner)| learner.round);
+        let needed = majority(member.config.voters.len());
+        reached_by(needed, answered.chain([self.round]).collect()).unwrap_or(0)
+    }
+
+    fn commit(&mut self, member: &mut Member) {
+        let acked = self.counted(member).map(|(_, learner)| learner.acked);
+        let own = Self::own_ack(member).value();
+        let logs = acked.chain([own]).collect();
+        if let Some(zxid) = reached_by(member.config.commit_quorum(), logs) {
+            member.history.commit(zxid);
+        }
+    }
+
+    /// One append and one proposal for all, within the limits of a message.
+    fn broadcast(&mut self, member: &mut Member, outputs: &mut Vec<Output>) {
+        let entries = std::mem::take(&mut self.batch);
+        let after = member.history.last();
+        let committed = member.history.committed();
+        member.append(entries.clone(), outputs);
+        for message in proposals(&member.config, self.epoch, after, entries, committed) {
+            send_all(self.stream(), message, outputs);
+        }
+        self.announced = committed;
+    }
+
+    /// Followers whose acks count.
+    fn counted<'a>(
+        &'a self,
+        member: &'a Member,
+    ) -> impl Iterator<Item = (&'a ServerId, &'a LearnerProgress)> {
+        self.learners.iter().filter(|(server, learner)| {
+            learner.is_synchronized() && member.config.voters.contains(server)
+        })
+    }
+
+    fn stream(&self) -> Vec<ServerId> {
+        self.servers(LearnerProgress::in_stream)
+    }
+
+    fn servers(&self, fits: impl Fn(&LearnerProgress) -> bool) -> Vec<ServerId> {
+        let fitting = self.learners.iter().filter(|(_, learner)| fits(learner));
+        fitting.map(|(server, _)| *server).collect()
+    }
+}

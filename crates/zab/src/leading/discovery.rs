@@ -1,0 +1,140 @@
+//! Leading, discovery: collects promises and chooses the epoch and the history. Knows no proposal.
+
+use zareba_model::{Epoch, ServerId, Zxid};
+
+use super::{Leading, Stage};
+use crate::learner_progress::{LearnerProgress, Step};
+use crate::member::{Knock, Member, Next, send};
+use crate::message::Message;
+use crate::output::{Output, Token};
+use crate::persistence::Epochs;
+
+impl Leading {
+    /// A follower knocks, perhaps again.
+    pub(crate) fn on_follower_info(
+        &mut self,
+        member: &mut Member,
+        from: ServerId,
+        knock: Knock,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        self.forget(from, outputs);
+        self.heard.insert(from, member.now);
+        self.learners.insert(from, LearnerProgress::new(knock));
+        match self.stage {
+            Stage::Gathering => self.advance(member, outputs),
+            _ if knock.accepted_epoch > self.epoch => {
+                // It has promised a newer epoch and can never follow this one.
+                Next::Look
+            }
+            Stage::Opening(_) => Next::Stay,
+            Stage::Promising | Stage::Synchronizing(_) | Stage::Established => {
+                self.send_new_epoch(from, outputs);
+                Next::Stay
+            }
+        }
+    }
+
+    /// The epoch is the one after the newest that a quorum has promised; this server promises it
+    /// first.
+    pub(super) fn open_epoch(&mut self, member: &mut Member, outputs: &mut Vec<Output>) -> Next {
+        if !self.has_quorum(member, |learner| learner.counts) {
+            return Next::Stay;
+        }
+        let promised = self.learners.values().map(|learner| learner.accepted_epoch);
+        let newest = promised.fold(member.epochs.accepted, Epoch::max);
+        let Some(epoch) = newest.next() else {
+            return Next::Look;
+        };
+        self.epoch = epoch;
+        let epochs = Epochs {
+            accepted: epoch,
+            current: member.epochs.current,
+        };
+        self.stage = Stage::Opening(member.write_epochs(epochs, outputs));
+        Next::Stay
+    }
+
+    /// Nobody hears of the epoch before this server has it durably.
+    pub(super) fn announce_epoch(
+        &mut self,
+        member: &Member,
+        token: Token,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        if member.writes.once(token, self.epoch).is_none() {
+            return Next::Stay;
+        }
+        self.stage = Stage::Promising;
+        let servers: Vec<ServerId> = self.learners.keys().copied().collect();
+        for server in servers {
+            self.send_new_epoch(server, outputs);
+        }
+        Next::Stay
+    }
+
+    /// A follower has promised the epoch.
+    pub(super) fn on_ack_epoch(
+        &mut self,
+        member: &mut Member,
+        from: ServerId,
+        (current_epoch, last_zxid): (Epoch, Zxid),
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        let Some(learner) = self.learners.get_mut(&from) else {
+            return Next::Stay;
+        };
+        if learner.step != Step::Promising {
+            return Next::Stay;
+        }
+        learner.step = Step::Promised;
+        learner.last_zxid = last_zxid;
+        if self.stage == Stage::Promising {
+            let own = (member.epochs.current, member.history.last());
+            if learner.counts && (current_epoch, last_zxid) > own {
+                // Its history is newer: it should lead.
+                return Next::Look;
+            }
+            return self.advance(member, outputs);
+        }
+        self.synchronize(member, from, outputs);
+        Next::Stay
+    }
+
+    /// A quorum has promised the epoch, and none of it has a newer history than this server.
+    pub(super) fn choose_history(
+        &mut self,
+        member: &mut Member,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
+        let epoch = self.epoch;
+        if !self.has_quorum(member, |learner| learner.has_promised(epoch)) {
+            return Next::Stay;
+        }
+        let epochs = Epochs {
+            accepted: epoch,
+            current: epoch,
+        };
+        self.stage = Stage::Synchronizing(member.write_epochs(epochs, outputs));
+        let promised = self
+            .learners
+            .iter()
+            .filter(|(_, l)| l.step == Step::Promised);
+        let servers: Vec<ServerId> = promised.map(|(server, _)| *server).collect();
+        for server in servers {
+            self.synchronize(member, server, outputs);
+        }
+        Next::Stay
+    }
+
+    fn send_new_epoch(&mut self, to: ServerId, outputs: &mut Vec<Output>) {
+        if let Some(learner) = self.learners.get_mut(&to) {
+            learner.step = Step::Promising;
+            let message = Message::NewEpoch {
+                join: learner.join,
+                epoch: self.epoch,
+            };
+            send(to, message, outputs);
+        }
+    }
+}

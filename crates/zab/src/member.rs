@@ -1,0 +1,163 @@
+//! What a server knows and has in every phase: its ensemble, links, history, epochs and writes.
+//! Knows no phase and decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zareba_model::{Entry, Epoch, ServerId, Zxid};
+
+use crate::config::Config;
+use crate::history::History;
+use crate::input::Now;
+use crate::message::{Candidate, Join, Message};
+use crate::output::{Output, Token};
+use crate::persistence::{Epochs, Writes};
+
+/// What the disk holds when a server starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The newest epoch promised.
+    pub accepted_epoch: Epoch,
+    /// The newest epoch whose history is held.
+    pub current_epoch: Epoch,
+    /// All up to here was committed and is applied to the tree already.
+    pub applied: Zxid,
+    /// The log's end, in order, without a hole. It may begin before `applied`, which lets this
+    /// server bring others level from memory.
+    pub tail: Vec<Entry>,
+    /// The id right before `tail`.
+    pub tail_base: Zxid,
+    /// False if the log was damaged below its durable mark, so that entries this server has acked
+    /// may be missing: it counts in no quorum until a leader has brought it level. Whoever keeps
+    /// the mark of the damage takes it away at `Role::Following`, no earlier.
+    pub may_vote: bool,
+}
+
+/// A follower at the door of a server that does not lead yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Knock {
+    pub(crate) join: Join,
+    pub(crate) accepted_epoch: Epoch,
+    pub(crate) may_vote: bool,
+}
+
+/// Where a phase wants to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Next {
+    /// Nowhere.
+    Stay,
+    /// To an election.
+    Look,
+    /// To leading.
+    Lead,
+    /// To following that server.
+    Follow(ServerId),
+}
+
+/// The part of a server that outlives its phases.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) config: Config,
+    pub(crate) now: Now,
+    /// Servers to which a link stands.
+    pub(crate) peers: BTreeSet<ServerId>,
+    pub(crate) history: History,
+    pub(crate) writes: Writes,
+    /// As last written, durable or not.
+    pub(crate) epochs: Epochs,
+    pub(crate) may_vote: bool,
+    /// The last election this server took part in.
+    pub(crate) round: u64,
+    /// How often this server has knocked.
+    joins: u64,
+    pub(crate) knocks: BTreeMap<ServerId, Knock>,
+}
+
+impl Member {
+    /// A server as recovered, without links.
+    pub(crate) fn new(config: Config, recovered: Recovered, now: Now) -> Self {
+        let history = History::new(recovered.tail_base, recovered.tail, recovered.applied);
+        let writes = Writes::new(history.last(), config.is_careless());
+        let may_vote = recovered.may_vote && config.voters.contains(&config.me);
+        Self {
+            now,
+            peers: BTreeSet::new(),
+            history,
+            writes,
+            epochs: Epochs {
+                accepted: recovered.accepted_epoch,
+                current: recovered.current_epoch,
+            },
+            may_vote,
+            round: 0,
+            joins: 0,
+            knocks: BTreeMap::new(),
+            config,
+        }
+    }
+
+    /// What this server has to offer as a leader: nothing, if it may not vote.
+    pub(crate) fn candidate(&self) -> Candidate {
+        let server = self.config.me;
+        if self.may_vote {
+            Candidate {
+                current_epoch: self.epochs.current,
+                last_zxid: self.history.last(),
+                server,
+            }
+        } else {
+            Candidate {
+                server,
+                ..Candidate::default()
+            }
+        }
+    }
+
+    /// A number for a new attempt to join a leader.
+    pub(crate) fn next_join(&mut self) -> Join {
+        self.joins += 1;
+        Join(self.joins)
+    }
+
+    /// Writes the epochs page.
+    pub(crate) fn write_epochs(&mut self, epochs: Epochs, outputs: &mut Vec<Output>) -> Token {
+        assert!(
+            epochs.accepted >= self.epochs.accepted && epochs.current >= self.epochs.current,
+            "epochs never go back: {:?} after {:?}",
+            epochs,
+            self.epochs
+        );
+        self.epochs = epochs;
+        self.writes.epochs(epochs, outputs)
+    }
+
+    /// Appends to the history and the log.
+    pub(crate) fn append(&mut self, entries: Vec<Entry>, outputs: &mut Vec<Output>) {
+        for entry in &entries {
+            self.history.append(entry.clone());
+        }
+        let committed = self.history.committed();
+        self.writes.append(entries, committed, outputs);
+    }
+
+    /// Delivers what is committed and durable, and lets go of old entries.
+    pub(crate) fn deliver(&mut self, outputs: &mut Vec<Output>) {
+        let durable = self.writes.log().value();
+        let ready = self.history.deliver(durable);
+        outputs.extend(ready.into_iter().map(Output::Deliver));
+        self.history
+            .trim(self.config.window_entries, self.config.window_bytes);
+    }
+}
+
+/// Sends to one server.
+pub(crate) fn send(to: ServerId, message: Message, outputs: &mut Vec<Output>) {
+    send_all(vec![to], message, outputs);
+}
+
+/// Sends the same words to several servers.
+pub(crate) fn send_all(to: Vec<ServerId>, message: Message, outputs: &mut Vec<Output>) {
+    if !to.is_empty() {
+        outputs.push(Output::Send { to, message });
+    }
+}
