@@ -120,7 +120,7 @@ fn ops() -> Vec<(String, Op)> {
         ),
         (
             "multi".to_owned(),
-            Op::Write(Write::Multi(changes().into_iter().map(|c| c.1).collect())),
+            Op::Write(Write::Multi(changes().map(|c| c.1).collect())),
         ),
         ("close-session".to_owned(), Op::Write(Write::CloseSession)),
     ];
