@@ -100,6 +100,24 @@ pub enum Damage {
         /// The last good entry.
         last: Zxid,
     },
+    /// A segment's first bytes are bad though entries behind them were durable.
+    #[error(
+        "{segment} is damaged: its header is bad; what it and later segments held is missing until \
+         a quorum has refilled it"
+    )]
+    Header {
+        /// Which file.
+        segment: String,
+    },
+    /// There is an image and no log at all.
+    #[error(
+        "the image ends at {image}, but there is no log; what was behind it is missing until a \
+         quorum has refilled it"
+    )]
+    NoLog {
+        /// Where the image ends.
+        image: Zxid,
+    },
     /// The log does not reach back to the image.
     #[error(
         "the log begins behind {base}, but the image ends at {image}: a segment is missing; the \

@@ -8,8 +8,25 @@ pub use disk::{Disk, DiskError};
 pub mod error;
 pub use error::{Damage, LogError};
 
+mod record;
+mod window;
+
+mod history;
+
+mod recovery;
+
+mod damage_note;
+
+pub mod epochs;
+pub use epochs::Epochs;
+
 pub mod log;
-pub use log::{Config, Epochs, Log, Origin, Recovered, Replay};
+pub use log::{Config, Log, Origin, Recovered};
+
+mod open;
+
+mod replay;
+pub use replay::Replay;
 
 pub mod memory_disk;
 pub use memory_disk::MemoryDisk;

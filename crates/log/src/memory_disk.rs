@@ -89,7 +89,7 @@ impl MemoryDisk {
         let mut keep = |random: &mut dyn FnMut() -> u64| match style {
             0 => true,
             1 => false,
-            _ => random() % 2 == 0,
+            _ => random().is_multiple_of(2),
         };
         let mut names: Vec<String> = self.names.keys().cloned().collect();
         names.extend(self.durable_names.keys().cloned());
@@ -300,7 +300,7 @@ impl File {
                 continue;
             }
             let old = self.durable.entry(number).or_insert_with(zero_page);
-            if random() % 4 == 0 {
+            if random().is_multiple_of(4) {
                 // Torn: some sectors are new, some old.
                 let sectors = random();
                 for (index, (old, new)) in old
