@@ -1,0 +1,368 @@
+//! A transaction becomes state. Cannot fail: what could be refused was refused before.
+//!
+//! One path serves live transactions, recovery and synchronization. In recovery the log is applied
+//! again over a fuzzy image, whose records were read at different times after the transaction
+//! where the replay begins. Three rules make the replay end in the right state:
+//! - effects are absolute, so the last one of the log decides;
+//! - what an effect needs and does not find (a parent, a session) was removed later, and a later
+//!   effect will say so or bring it back: the effect is skipped;
+//! - what an effect finds in its way (a node already there, children of a node that goes) came
+//!   later, and a later effect will bring it back: it is removed.
+//!
+//! A key is marked as changed even if its effect found nothing, because the image on disk may
+//! still hold a record that the tree in memory does not.
+
+use bytes::Bytes;
+use zareba_model::{
+    Answer, CallId, Cause, DigestMark, Effect, EventKind, ParkedCall, SessionId, Txn, Xid,
+    ZnodePath, Zxid,
+};
+
+use crate::changes::{Changes, Divergence};
+use crate::node::{Data, Node};
+use crate::nodes::NodeId;
+use crate::reserved;
+use crate::sessions::Session;
+use crate::snapshot::RecordKey;
+use crate::tree::Tree;
+
+impl Tree {
+    /// Applies a transaction and says what it changed.
+    ///
+    /// Effects that create or delete the root, or name the reserved subtree, do nothing.
+    ///
+    /// # Panics
+    /// If transactions do not come in the order of their ids.
+    pub fn apply(&mut self, zxid: Zxid, txn: &Txn) -> Changes {
+        assert!(zxid > self.applied, "{zxid} applied after {}", self.applied);
+        let mut changes = Changes {
+            zxid,
+            diverged: txn.mark.and_then(|mark| self.compare(mark)),
+            ..Changes::default()
+        };
+        for effect in &txn.effects {
+            self.apply_effect(effect, zxid, txn.time, &mut changes);
+        }
+        self.apply_cause(&txn.cause);
+        self.applied = zxid;
+        self.time = txn.time;
+        if self.is_consistent() {
+            self.history.push(zxid, self.digest.0);
+        }
+        changes
+    }
+
+    /// Only digests of consistent states are in the history, so replay compares nothing too early.
+    fn compare(&self, mark: DigestMark) -> Option<Divergence> {
+        let found = self.history.at(mark.zxid)?;
+        (found != mark.digest).then_some(Divergence {
+            zxid: mark.zxid,
+            expected: mark.digest,
+            found,
+        })
+    }
+
+    fn apply_cause(&mut self, cause: &Cause) {
+        let Cause::Request {
+            session,
+            xid,
+            acked,
+            answer,
+        } = cause
+        else {
+            return;
+        };
+        if !self
+            .sessions
+            .acknowledge(*session, *acked, &mut self.digest)
+        {
+            return;
+        }
+        if let Some(answer) = answer {
+            self.sessions
+                .record(*session, *xid, answer, &mut self.digest);
+        }
+        self.dirty.mark(RecordKey::Session(*session));
+    }
+
+    fn apply_effect(&mut self, effect: &Effect, zxid: Zxid, time: u64, changes: &mut Changes) {
+        match effect {
+            Effect::CreateNode {
+                path,
+                data,
+                acl,
+                owner,
+                parent_created,
+            } => {
+                let mut node = Node::new(path.clone(), data, zxid, time);
+                node.set_guard(*owner, acl);
+                self.create_node(node, *parent_created, changes);
+            }
+            Effect::SetNode {
+                path,
+                data,
+                version,
+            } => {
+                self.set_node(path, data, *version, (zxid, time), changes);
+            }
+            Effect::DeleteNode { path } => self.delete_node(path, zxid, changes),
+            Effect::ParkCall(call) => self.park_call(call, changes),
+            Effect::EndCall { call, answer } => self.end_call(*call, answer, changes),
+            Effect::OpenSession { .. }
+            | Effect::AttachSession { .. }
+            | Effect::CloseSession { .. } => self.apply_to_sessions(effect, changes),
+            Effect::SetTimer(_) | Effect::ClearTimer { .. } => {
+                self.apply_to_timers(effect, changes)
+            }
+            Effect::StoreChunk { .. }
+            | Effect::RegisterRevision { .. }
+            | Effect::ActivateRevision { .. }
+            | Effect::PutMount(_)
+            | Effect::RemoveMount { .. } => self.apply_to_plugins(effect, changes),
+        }
+    }
+
+    fn create_node(&mut self, node: Node, parent_created: u64, changes: &mut Changes) {
+        let path = node.path.clone();
+        self.dirty.mark(RecordKey::Node(path.clone()));
+        if path.is_root() || reserved::is_reserved(path.as_str()) {
+            return;
+        }
+        let Some(parent) = path.parent_str().and_then(|parent| self.nodes.find(parent)) else {
+            return;
+        };
+        if let Some(in_the_way) = self.nodes.find(path.as_str()) {
+            self.remove_subtree(in_the_way, parent);
+        }
+        let zxid = node.czxid;
+        let owner = node.owner();
+        self.subtract_node(parent);
+        let id = self.nodes.insert(parent, node);
+        self.touch_folder(parent, zxid, Some(parent_created));
+        self.add_node(parent);
+        self.add_node(id);
+        self.ephemerals.insert(owner, path.clone());
+        changes.events.push((path, EventKind::Created));
+        self.tell_parent(parent, changes);
+    }
+
+    fn set_node(
+        &mut self,
+        path: &ZnodePath,
+        data: &Bytes,
+        version: u64,
+        at: (Zxid, u64),
+        changes: &mut Changes,
+    ) {
+        self.dirty.mark(RecordKey::Node(path.clone()));
+        let Some(id) = self.nodes.find(path.as_str()) else {
+            return;
+        };
+        self.subtract_node(id);
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.data = Data::new(data);
+            node.version = version;
+            (node.mzxid, node.mtime) = at;
+        }
+        self.add_node(id);
+        changes.events.push((path.clone(), EventKind::Changed));
+    }
+
+    fn delete_node(&mut self, path: &ZnodePath, zxid: Zxid, changes: &mut Changes) {
+        self.dirty.mark(RecordKey::Node(path.clone()));
+        let Some(parent) = path.parent_str().and_then(|parent| self.nodes.find(parent)) else {
+            return;
+        };
+        let found = self.nodes.find(path.as_str());
+        if let Some(id) = found {
+            self.remove_subtree(id, parent);
+        }
+        // Even if the node is gone already: its parent was read before or after, as may be.
+        if !reserved::is_reserved(path.as_str()) {
+            self.subtract_node(parent);
+            self.touch_folder(parent, zxid, None);
+            self.add_node(parent);
+        }
+        if found.is_some() {
+            changes.events.push((path.clone(), EventKind::Deleted));
+        }
+        self.tell_parent(parent, changes);
+    }
+
+    /// Removes a node and, as only replay can need, all nodes below it.
+    fn remove_subtree(&mut self, top: NodeId, parent: NodeId) {
+        let ids = self.nodes.subtree(top);
+        for id in &ids {
+            self.subtract_node(*id);
+        }
+        self.subtract_node(parent);
+        if let Some(name) = self.nodes.get(top).map(|node| node.path.name().to_owned()) {
+            self.nodes.unlink(parent, &name);
+        }
+        self.add_node(parent);
+        for id in ids {
+            if let Some(node) = self.nodes.free(id) {
+                self.ephemerals.remove(node.owner(), &node.path);
+                self.dirty.mark(RecordKey::Node(node.path));
+            }
+        }
+    }
+
+    fn touch_folder(&mut self, id: NodeId, zxid: Zxid, created: Option<u64>) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            let folder = node.folder.get_or_insert_default();
+            folder.pzxid = zxid;
+            folder.created = created.unwrap_or(folder.created);
+        }
+    }
+
+    fn tell_parent(&mut self, parent: NodeId, changes: &mut Changes) {
+        if let Some(node) = self.nodes.get(parent) {
+            self.dirty.mark(RecordKey::Node(node.path.clone()));
+            changes
+                .events
+                .push((node.path.clone(), EventKind::ChildrenChanged));
+        }
+    }
+
+    fn subtract_node(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get(id) {
+            self.digest.subtract(node.hash());
+        }
+    }
+
+    fn add_node(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get(id) {
+            self.digest.add(node.hash());
+        }
+    }
+
+    fn apply_to_sessions(&mut self, effect: &Effect, changes: &mut Changes) {
+        match effect {
+            Effect::OpenSession {
+                session: id,
+                password,
+                timeout_ms,
+                server,
+            } => {
+                let session = Session::open(*id, *password, *timeout_ms, *server);
+                self.sessions.put(session, &mut self.digest);
+                self.dirty.mark(RecordKey::Session(*id));
+                changes.sessions_opened.push(*id);
+            }
+            Effect::AttachSession {
+                session: id,
+                attachment,
+                server,
+            } => {
+                if self
+                    .sessions
+                    .attach(*id, *attachment, *server, &mut self.digest)
+                {
+                    self.dirty.mark(RecordKey::Session(*id));
+                    changes.sessions_attached.push((*id, *attachment, *server));
+                }
+            }
+            Effect::CloseSession { session: id } => {
+                self.dirty.mark(RecordKey::Session(*id));
+                if self.sessions.remove(*id, &mut self.digest) {
+                    changes.sessions_closed.push(*id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn park_call(&mut self, call: &ParkedCall, changes: &mut Changes) {
+        self.calls.insert(call.clone(), &mut self.digest);
+        self.dirty.mark(RecordKey::Parked(call.id));
+        if self.sessions.park(call.session, call.xid, call.id) {
+            self.dirty.mark(RecordKey::Session(call.session));
+        }
+        changes.calls_parked.push(call.id);
+    }
+
+    fn end_call(&mut self, id: CallId, answer: &Answer, changes: &mut Changes) {
+        self.dirty.mark(RecordKey::Parked(id));
+        let call = self.calls.remove(id, &mut self.digest);
+        let listed = self.sessions.unpark(id);
+        let request = call
+            .as_ref()
+            .map(|call| (call.session, call.xid))
+            .or(listed);
+        if let Some((session, xid)) = request {
+            self.record_result(session, xid, answer);
+        }
+        if let Some(call) = call {
+            changes.calls_ended.push((call, answer.clone()));
+        }
+    }
+
+    fn record_result(&mut self, session: SessionId, xid: Xid, answer: &Answer) {
+        if self.sessions.record(session, xid, answer, &mut self.digest) {
+            self.dirty.mark(RecordKey::Session(session));
+        }
+    }
+
+    fn apply_to_timers(&mut self, effect: &Effect, changes: &mut Changes) {
+        let (mount, tag) = match effect {
+            Effect::SetTimer(timer) => {
+                self.timers.set(timer.clone(), &mut self.digest);
+                (&timer.mount, &timer.tag)
+            }
+            Effect::ClearTimer { mount, tag } => {
+                self.timers.clear(mount, tag, &mut self.digest);
+                (mount, tag)
+            }
+            _ => return,
+        };
+        let (mount, tag) = (mount.clone(), tag.clone());
+        self.dirty.mark(RecordKey::Timer { mount, tag });
+        changes.timers_changed = true;
+    }
+
+    fn apply_to_plugins(&mut self, effect: &Effect, changes: &mut Changes) {
+        match effect {
+            Effect::StoreChunk {
+                sha256,
+                total,
+                offset,
+                data,
+            } => {
+                let (sha256, offset) = (*sha256, *offset);
+                if self
+                    .plugins
+                    .store_chunk(sha256, *total, offset, data, &mut self.digest)
+                {
+                    changes.components_completed.push(sha256);
+                }
+                self.dirty
+                    .mark(RecordKey::ComponentChunk { sha256, offset });
+            }
+            Effect::RegisterRevision { name, revision } => {
+                self.plugins.register(name, revision, &mut self.digest);
+                self.dirty.mark(RecordKey::Plugin(name.clone()));
+                changes
+                    .revisions_registered
+                    .push((name.clone(), revision.sha256));
+            }
+            Effect::ActivateRevision { name, sha256 } => {
+                if self.plugins.activate(name, *sha256, &mut self.digest) {
+                    self.dirty.mark(RecordKey::Plugin(name.clone()));
+                    changes.revisions_activated.push((name.clone(), *sha256));
+                }
+            }
+            Effect::PutMount(mount) => {
+                self.plugins.put_mount(mount.clone(), &mut self.digest);
+                self.dirty.mark(RecordKey::Mount(mount.path.clone()));
+                changes.mounts_changed = true;
+            }
+            Effect::RemoveMount { path } => {
+                self.plugins.remove_mount(path, &mut self.digest);
+                self.dirty.mark(RecordKey::Mount(path.clone()));
+                changes.mounts_changed = true;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Answers to requests that change nothing. Knows no watch and no session: who may read was
+//! checked before.
+
+use zareba_model::limits::{CHILDREN_PAGE_BYTES_MAX, CHILDREN_PAGE_MAX};
+use zareba_model::{Answer, ChildrenPage, ErrorCode, Fault, Outcome, Read, Stat, ZnodePath};
+
+use crate::reserved;
+use crate::tree::Tree;
+
+impl Tree {
+    /// Answers any read.
+    pub fn read(&self, read: &Read) -> Answer {
+        match read {
+            Read::Get { path, .. } => self.get(path),
+            Read::Exists { path, .. } => self.exists(path),
+            Read::Children { path, page, .. } => self.children(path, page),
+        }
+    }
+
+    /// Data and stat of a node.
+    pub fn get(&self, path: &ZnodePath) -> Answer {
+        if reserved::is_reserved(path.as_str()) {
+            let data = reserved::data(self, path.as_str()).ok_or_else(|| self.no_node(path))?;
+            let stat = reserved::stat(self, path.as_str()).ok_or_else(|| self.no_node(path))?;
+            return Ok(Outcome::Got { data, stat });
+        }
+        let node = self.node(path.as_str()).ok_or_else(|| self.no_node(path))?;
+        let stat = visible_stat(path, node.stat());
+        Ok(Outcome::Got {
+            data: node.data(),
+            stat,
+        })
+    }
+
+    /// Stat of a node, or nothing.
+    pub fn exists(&self, path: &ZnodePath) -> Answer {
+        Ok(Outcome::Existence(self.stat(path)))
+    }
+
+    /// A page of a node's children.
+    pub fn children(&self, path: &ZnodePath, page: &ChildrenPage) -> Answer {
+        let stat = self.stat(path).ok_or_else(|| self.no_node(path))?;
+        let (after, prefix) = (page.after.as_deref(), page.prefix.as_str());
+        let (names, more) = if reserved::is_reserved(path.as_str()) {
+            let wanted = |name: &String| {
+                after.is_none_or(|after| name.as_str() > after) && name.starts_with(prefix)
+            };
+            fill_page(
+                reserved::names(self, path.as_str()).filter(wanted),
+                page.limit,
+            )
+        } else if path.is_root() {
+            let own = self
+                .child_names("/", after, prefix)
+                .filter(|name| *name != reserved::NAME);
+            let shown = after.is_none_or(|after| reserved::NAME > after)
+                && reserved::NAME.starts_with(prefix);
+            let mut virtual_name = shown.then_some(reserved::NAME);
+            let mut own = own.peekable();
+            let merged = std::iter::from_fn(|| match own.peek() {
+                Some(name) if virtual_name.is_none_or(|reserved| *name < reserved) => own.next(),
+                _ => virtual_name.take(),
+            });
+            fill_page(merged.map(str::to_owned), page.limit)
+        } else {
+            let names = self.child_names(path.as_str(), after, prefix);
+            fill_page(names.map(str::to_owned), page.limit)
+        };
+        Ok(Outcome::Children { names, stat, more })
+    }
+
+    /// A node's stat as readers see it; `None` if it is not there.
+    pub fn stat(&self, path: &ZnodePath) -> Option<Stat> {
+        if reserved::is_reserved(path.as_str()) {
+            return reserved::stat(self, path.as_str());
+        }
+        self.node(path.as_str())
+            .map(|node| visible_stat(path, node.stat()))
+    }
+
+    /// The fault for a path where no node is, naming how far the path leads.
+    pub fn no_node(&self, path: &ZnodePath) -> Fault {
+        let mut above = path.parent();
+        while let Some(ancestor) = &above {
+            if self.stat(ancestor).is_some() {
+                break;
+            }
+            above = ancestor.parent();
+        }
+        let nearest = above.unwrap_or_else(ZnodePath::root);
+        let message = format!("there is no node {path}; the nearest one above it is {nearest}");
+        Fault::new(ErrorCode::NoNode, message)
+    }
+}
+
+/// The root has one child more than the tree keeps: the reserved subtree.
+fn visible_stat(path: &ZnodePath, mut stat: Stat) -> Stat {
+    if path.is_root() {
+        stat.num_children += 1;
+    }
+    stat
+}
+
+/// Names up to the limits, and whether there are more.
+fn fill_page(names: impl Iterator<Item = String>, limit: u32) -> (Vec<String>, bool) {
+    let limit = match limit as usize {
+        0 => CHILDREN_PAGE_MAX,
+        limit => limit.min(CHILDREN_PAGE_MAX),
+    };
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    for name in names {
+        bytes += name.len();
+        if page.len() == limit || bytes > CHILDREN_PAGE_BYTES_MAX {
+            return (page, true);
+        }
+        page.push(name);
+    }
+    (page, false)
+}

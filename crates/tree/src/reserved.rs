@@ -1,0 +1,255 @@
+//! The reserved subtree: replicated records shown as read-only nodes with JSON data. Nothing is
+//! stored here, and no secret is shown.
+//!
+//!     /zareba                        where the tree stands
+//!     /zareba/calls/<id>             a parked call
+//!     /zareba/mounts/<path>          a mount, its path escaped: `/` as %2F and `%` as %25
+//!     /zareba/plugins/<name>/<sha>   a revision
+//!     /zareba/sessions/<id>          a session
+//!     /zareba/timers                 all timers, soonest first
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use zareba_model::{
+    CallId, Mount, ParkedCall, Revision, SessionId, Sha256, Stat, Timer, ZnodePath, Zxid,
+};
+
+use crate::plugins::PluginRecord;
+use crate::sessions::Session;
+use crate::tree::Tree;
+
+/// The subtree's root.
+pub const PATH: &str = "/zareba";
+
+/// Its name among the root's children.
+pub const NAME: &str = "zareba";
+
+/// Most timers shown: the list is one node's data.
+const TIMERS_SHOWN_MAX: usize = 1_000;
+
+const FOLDERS: [&str; 5] = ["calls", "mounts", "plugins", "sessions", "timers"];
+
+/// True for the reserved subtree and all below it.
+pub fn is_reserved(path: &str) -> bool {
+    path.strip_prefix(PATH)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The name under which a mount or plugin is shown.
+pub fn escape(name: &str) -> String {
+    name.replace('%', "%25").replace('/', "%2F")
+}
+
+/// What a shown name stands for.
+pub fn unescape(name: &str) -> String {
+    name.replace("%2F", "/").replace("%25", "%")
+}
+
+/// What a path of the subtree shows.
+enum Shown<'a> {
+    Tree,
+    Folder(&'a str),
+    Call(&'a ParkedCall),
+    Mount(&'a Mount),
+    Plugin(&'a str, &'a PluginRecord),
+    Revision(&'a Revision),
+    Session(&'a Session),
+    Timers,
+}
+
+fn find<'a>(tree: &'a Tree, path: &'a str) -> Option<Shown<'a>> {
+    let mut parts = path.strip_prefix(PATH)?.split('/').skip(1);
+    let (kind, name, rest) = (parts.next(), parts.next(), parts.next());
+    if parts.next().is_some() {
+        return None;
+    }
+    Some(match (kind, name, rest) {
+        (None, ..) => Shown::Tree,
+        (Some("timers"), None, _) => Shown::Timers,
+        (Some(kind), None, _) => Shown::Folder(FOLDERS.iter().find(|folder| **folder == kind)?),
+        (Some("calls"), Some(id), None) => Shown::Call(tree.parked(CallId(parse_id(id)?))?),
+        (Some("sessions"), Some(id), None) => {
+            Shown::Session(tree.session(SessionId(parse_id(id)?))?)
+        }
+        (Some("mounts"), Some(name), None) => Shown::Mount(tree.mount(&unescape(name))?),
+        (Some("plugins"), Some(name), sha256) => {
+            let name = unescape(name);
+            let (name, plugin) = tree.plugins().find(|(known, _)| *known == name)?;
+            match sha256 {
+                None => Shown::Plugin(name, plugin),
+                Some(sha256) => Shown::Revision(plugin.revision(&Sha256::parse(sha256)?)?),
+            }
+        }
+        _ => return None,
+    })
+}
+
+pub(crate) fn data(tree: &Tree, path: &str) -> Option<Bytes> {
+    let value = match find(tree, path)? {
+        Shown::Tree => json!({
+            "applied": tree.applied().to_string(),
+            "time": tree.time(),
+            "digest": format!("{:016x}", tree.digest()),
+            "nodes": tree.node_count(),
+            "sessions": tree.session_count(),
+            "calls": tree.parked_count(),
+        }),
+        Shown::Folder(_) => return Some(Bytes::new()),
+        Shown::Call(call) => call_json(call),
+        Shown::Mount(mount) => mount_json(mount),
+        Shown::Plugin(name, plugin) => json!({
+            "name": name,
+            "active": plugin.active.map(|sha256| sha256.to_string()),
+        }),
+        Shown::Revision(revision) => revision_json(revision),
+        Shown::Session(session) => session_json(tree, session),
+        Shown::Timers => tree
+            .timers()
+            .take(TIMERS_SHOWN_MAX)
+            .map(timer_json)
+            .collect(),
+    };
+    Some(Bytes::from(value.to_string()))
+}
+
+/// Stats of shown nodes: when the record began, how much there is, and nothing else.
+pub(crate) fn stat(tree: &Tree, path: &str) -> Option<Stat> {
+    let began = |zxid: u64| Zxid::from_u64(zxid);
+    let (zxid, time) = match find(tree, path)? {
+        Shown::Call(call) => (began(call.id.0), call.since),
+        Shown::Session(session) => (began(session.id.0), 0),
+        Shown::Revision(revision) => (revision.registered, 0),
+        _ => (Zxid::ZERO, 0),
+    };
+    let length = data(tree, path)?.len();
+    Some(Stat {
+        czxid: zxid,
+        mzxid: zxid,
+        pzxid: zxid,
+        ctime: time,
+        mtime: time,
+        data_length: u32::try_from(length).unwrap_or(u32::MAX),
+        num_children: count(tree, path),
+        ..Stat::default()
+    })
+}
+
+/// Names of the children of a path of the subtree, in order.
+pub(crate) fn names<'a>(tree: &'a Tree, path: &'a str) -> Box<dyn Iterator<Item = String> + 'a> {
+    match find(tree, path) {
+        Some(Shown::Tree) => Box::new(FOLDERS.iter().map(|&name| name.to_owned())),
+        Some(Shown::Folder("calls")) => {
+            Box::new(tree.parked_calls().map(|call| show_id(call.id.0)))
+        }
+        Some(Shown::Folder("sessions")) => {
+            Box::new(tree.sessions().map(|session| show_id(session.id.0)))
+        }
+        Some(Shown::Folder("mounts")) => sorted(
+            tree.mounts()
+                .map(|mount| escape(mount.path.as_str()))
+                .collect(),
+        ),
+        Some(Shown::Folder("plugins")) => {
+            sorted(tree.plugins().map(|(name, _)| escape(name)).collect())
+        }
+        Some(Shown::Plugin(_, plugin)) => sorted(
+            plugin
+                .revisions
+                .iter()
+                .map(|revision| revision.sha256.to_string())
+                .collect(),
+        ),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn count(tree: &Tree, path: &str) -> u64 {
+    let count = match find(tree, path) {
+        Some(Shown::Folder("calls")) => tree.parked_count(),
+        Some(Shown::Folder("sessions")) => tree.session_count(),
+        _ => names(tree, path).count(),
+    };
+    count as u64
+}
+
+/// Escaping does not keep the order of what it escapes.
+fn sorted(mut names: Vec<String>) -> Box<dyn Iterator<Item = String>> {
+    names.sort_unstable();
+    Box::new(names.into_iter())
+}
+
+fn show_id(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+/// Only the form that is shown: one node has one path.
+fn parse_id(text: &str) -> Option<u64> {
+    let id = u64::from_str_radix(text, 16).ok()?;
+    (show_id(id) == text).then_some(id)
+}
+
+fn session_json(tree: &Tree, session: &Session) -> Value {
+    let ephemerals = tree
+        .ephemerals(session.id)
+        .take(TIMERS_SHOWN_MAX)
+        .map(ZnodePath::as_str);
+    json!({
+        "id": show_id(session.id.0),
+        "timeout_ms": session.timeout_ms,
+        "server": session.server.0,
+        "attachment": session.attachment.0,
+        "acked": session.acked.0,
+        "results": session.results.len(),
+        "parked": session.parked.values().map(|call| show_id(call.0)).collect::<Vec<_>>(),
+        "ephemerals": ephemerals.collect::<Vec<_>>(),
+    })
+}
+
+fn call_json(call: &ParkedCall) -> Value {
+    json!({
+        "id": show_id(call.id.0),
+        "session": show_id(call.session.0),
+        "xid": call.xid.0,
+        "mount": call.mount.as_str(),
+        "op": call.op,
+        "tag": call.tag,
+        "since": call.since,
+        "deadline": call.deadline,
+    })
+}
+
+fn mount_json(mount: &Mount) -> Value {
+    // The values of a config may be secrets; its keys say enough here.
+    json!({
+        "path": mount.path.as_str(),
+        "plugin": mount.plugin,
+        "revision": mount.revision.to_string(),
+        "config": mount.config.keys().collect::<Vec<_>>(),
+        "quarantined": mount.quarantined,
+    })
+}
+
+fn revision_json(revision: &Revision) -> Value {
+    let ops = revision.description.ops.iter().map(|op| {
+        json!({
+            "name": op.name,
+            "read_only": op.read_only,
+            "may_park": op.may_park,
+            "doc": op.doc,
+            "input": op.input,
+            "output": op.output,
+        })
+    });
+    json!({
+        "sha256": revision.sha256.to_string(),
+        "size": revision.size,
+        "registered": revision.registered.to_string(),
+        "state_version": revision.description.state_version,
+        "doc": revision.description.doc,
+        "ops": ops.collect::<Vec<_>>(),
+    })
+}
+
+fn timer_json(timer: &Timer) -> Value {
+    json!({ "mount": timer.mount.as_str(), "tag": timer.tag, "due": timer.due })
+}

@@ -1,0 +1,1 @@
+//! Tests of the whole tree: a naive reference model, and replay over fuzzy images.
