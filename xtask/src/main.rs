@@ -4,6 +4,7 @@
 mod cargo;
 mod ci;
 mod clock;
+mod plugins;
 mod sim;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 fn main() -> ExitCode {
     let result = match Xtask::parse().command {
         Command::Ci { only } => ci::run(&only),
+        Command::Plugins { check } => plugins::run(check),
         Command::Sim(sim) => sim::run(&sim),
     };
     // Not as `main`'s result: that would add a backtrace of this program to the cause.
@@ -43,6 +45,12 @@ enum Command {
         /// Run this step alone; may be given several times.
         #[arg(long, value_name = "STEP", value_parser = ci::step_names())]
         only: Vec<String>,
+    },
+    /// Builds the guests and writes their components to where they are committed.
+    Plugins {
+        /// Only compare them with what is committed.
+        #[arg(long)]
+        check: bool,
     },
     /// Runs the simulator over many seeds, or over one again.
     Sim(sim::Sim),
