@@ -22,6 +22,9 @@ const PURE_ROOMS: [&str; 7] = ["model", "wire", "zk-wire", "zab", "tree", "log",
 /// The target of that machine.
 const WASM: &str = "wasm32-unknown-unknown";
 
+/// What to do where it is missing.
+const WASM_FIX: &str = "rustup target add wasm32-unknown-unknown";
+
 /// Seeds in the simulator's short run: enough to meet every fault, little enough for each change.
 const SEEDS: u64 = 50;
 
@@ -42,7 +45,7 @@ enum Verdict {
 }
 
 /// In order: what is quick to fail first, and artifacts before their users.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         title: "formatting",
@@ -62,6 +65,11 @@ const STEPS: [Step; 8] = [
         name: "wasm",
         title: "pure rooms without an operating system",
         run: wasm,
+    },
+    Step {
+        name: "plugins",
+        title: "guests rebuilt from source and compared",
+        run: plugins,
     },
     Step {
         name: "test",
@@ -167,7 +175,7 @@ fn doc() -> Result<Verdict> {
 
 fn wasm() -> Result<Verdict> {
     if !has_target(WASM) {
-        return Ok(Verdict::Skipped("rustup target add wasm32-unknown-unknown"));
+        return Ok(Verdict::Skipped(WASM_FIX));
     }
     let rooms = PURE_ROOMS
         .iter()
@@ -176,6 +184,14 @@ fn wasm() -> Result<Verdict> {
         .with(rooms)
         .run()?;
     Ok(Verdict::Counted(format!("{} rooms", PURE_ROOMS.len())))
+}
+
+fn plugins() -> Result<Verdict> {
+    if !has_target(WASM) {
+        return Ok(Verdict::Skipped(WASM_FIX));
+    }
+    crate::plugins::run(true)?;
+    Ok(Verdict::Passed)
 }
 
 /// True if the compiler in use has the standard library of that target.
