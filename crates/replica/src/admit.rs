@@ -1,0 +1,67 @@
+//! The first look at a client's request, on the server that holds its session: is it within the
+//! limits? Never looks at the tree.
+
+use zareba_model::limits::{DATA_BYTES_MAX, MULTI_OPS_MAX};
+use zareba_model::{Change, ErrorCode, Fault, Op, Write};
+
+/// Refuses what is too large before it costs anybody else anything.
+pub(crate) fn check(op: &Op) -> Result<(), Fault> {
+    match op {
+        Op::Write(Write::Change(change)) => check_change(change),
+        Op::Write(Write::Multi(changes)) => {
+            if changes.len() > MULTI_OPS_MAX {
+                let why = format!(
+                    "{} changes; a multi has at most {MULTI_OPS_MAX}",
+                    changes.len()
+                );
+                return Err(Fault::new(ErrorCode::TooLarge, why));
+            }
+            for (index, change) in changes.iter().enumerate() {
+                check_change(change).map_err(|fault| fault.at(index))?;
+            }
+            Ok(())
+        }
+        Op::Call { input, .. } => check_length("the input", input.len()),
+        Op::Write(Write::Plugin(_) | Write::CloseSession) | Op::Read(_) | Op::Sync => Ok(()),
+    }
+}
+
+fn check_change(change: &Change) -> Result<(), Fault> {
+    match change {
+        Change::Create { data, .. } | Change::Set { data, .. } => {
+            check_length("the data", data.len())
+        }
+        Change::Delete { .. } | Change::Check { .. } => Ok(()),
+    }
+}
+
+fn check_length(what: &str, length: usize) -> Result<(), Fault> {
+    if length <= DATA_BYTES_MAX {
+        return Ok(());
+    }
+    let why = format!("{what} would have {length} bytes; the limit is {DATA_BYTES_MAX}");
+    Err(Fault::new(ErrorCode::TooLarge, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use zareba_model::ZnodePath;
+
+    #[test]
+    fn too_much_data_is_refused_and_names_its_place_in_a_multi() {
+        let set = |len| Change::Set {
+            path: ZnodePath::root(),
+            data: Bytes::from(vec![0; len]),
+            version: None,
+        };
+        assert!(check(&Op::Write(Write::Change(set(DATA_BYTES_MAX)))).is_ok());
+        let fault = check(&Op::Write(Write::Multi(vec![
+            set(0),
+            set(DATA_BYTES_MAX + 1),
+        ])));
+        let fault = fault.unwrap_err();
+        assert_eq!((fault.code, fault.index), (ErrorCode::TooLarge, Some(1)));
+    }
+}

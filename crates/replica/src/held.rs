@@ -1,0 +1,157 @@
+//! The sessions this server holds: each with its connection and its requests in order.
+//!
+//! A session's answers leave in the order of its requests, except that a parked call leaves the
+//! line when it parks and is answered when it ends. This file must never know what a request
+//! means.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use zareba_model::{Answer, Attachment, Op, Principal, SessionId, Xid};
+
+use crate::input::ConnectionId;
+
+/// A request that is not answered yet.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) xid: Xid,
+    pub(crate) state: State,
+}
+
+/// What an unanswered request waits for.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// To become the first in line; then it is read here.
+    Read(Op),
+    /// For the leader; kept so that it can be sent again to the next one.
+    Forwarded(Op),
+    /// To become the first in line; then it is sent.
+    Settled(Answer),
+}
+
+/// One session held here.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) session: SessionId,
+    pub(crate) attachment: Attachment,
+    pub(crate) connection: ConnectionId,
+    pub(crate) principals: Vec<Principal>,
+    /// Answers up to here have reached the client.
+    pub(crate) acked: Xid,
+    /// The newest request.
+    pub(crate) last_xid: Xid,
+    pub(crate) line: VecDeque<Waiting>,
+    pub(crate) parked: BTreeSet<Xid>,
+}
+
+impl Held {
+    /// A session that has just been attached.
+    pub(crate) fn new(
+        session: SessionId,
+        attachment: Attachment,
+        connection: ConnectionId,
+        principals: Vec<Principal>,
+    ) -> Self {
+        Self {
+            session,
+            attachment,
+            connection,
+            principals,
+            acked: Xid(0),
+            last_xid: Xid(0),
+            line: VecDeque::new(),
+            parked: BTreeSet::new(),
+        }
+    }
+
+    /// The leader's answer to a request has come. Writes are answered in order, so it is usually
+    /// the first in line.
+    pub(crate) fn settle(&mut self, xid: Xid, answer: Answer) {
+        if let Some(waiting) = self.line.iter_mut().find(|waiting| waiting.xid == xid) {
+            waiting.state = State::Settled(answer);
+        }
+    }
+
+    /// The request has parked: it leaves the line.
+    pub(crate) fn park(&mut self, xid: Xid) {
+        let before = self.line.len();
+        self.line.retain(|waiting| waiting.xid != xid);
+        if self.line.len() < before {
+            self.parked.insert(xid);
+        }
+    }
+
+    /// Requests that the leader has to see, in order.
+    pub(crate) fn forwarded(&self) -> impl Iterator<Item = (Xid, &Op)> {
+        self.line.iter().filter_map(|waiting| match &waiting.state {
+            State::Forwarded(op) => Some((waiting.xid, op)),
+            State::Read(_) | State::Settled(_) => None,
+        })
+    }
+}
+
+/// All sessions held here, found by session and by connection.
+#[derive(Debug, Default)]
+pub(crate) struct HeldSessions {
+    by_session: BTreeMap<SessionId, Held>,
+    by_connection: BTreeMap<ConnectionId, SessionId>,
+}
+
+impl HeldSessions {
+    pub(crate) fn insert(&mut self, held: Held) {
+        self.by_connection.insert(held.connection, held.session);
+        self.by_session.insert(held.session, held);
+    }
+
+    pub(crate) fn remove(&mut self, session: SessionId) -> Option<Held> {
+        let held = self.by_session.remove(&session)?;
+        self.by_connection.remove(&held.connection);
+        Some(held)
+    }
+
+    pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Held> {
+        self.by_session.get_mut(&session)
+    }
+
+    pub(crate) fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
+        self.by_connection.get(&connection).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.by_session.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_session.len()
+    }
+
+    /// Takes all of them.
+    pub(crate) fn take(&mut self) -> Vec<Held> {
+        self.by_connection.clear();
+        std::mem::take(&mut self.by_session).into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zareba_model::Outcome;
+
+    #[test]
+    fn a_parked_request_leaves_the_line_and_others_keep_their_order() {
+        let mut held = Held::new(SessionId(1), Attachment(1), ConnectionId(1), Vec::new());
+        for xid in 1..=3 {
+            held.line.push_back(Waiting {
+                xid: Xid(xid),
+                state: State::Forwarded(Op::Sync),
+            });
+        }
+        held.park(Xid(1));
+        held.settle(Xid(3), Ok(Outcome::Synced));
+        assert!(held.parked.contains(&Xid(1)));
+        assert_eq!(
+            held.forwarded().map(|(xid, _)| xid).collect::<Vec<_>>(),
+            [Xid(2)]
+        );
+        assert!(matches!(held.line[1].state, State::Settled(_)));
+    }
+}

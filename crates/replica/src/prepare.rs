@@ -1,0 +1,158 @@
+//! Leader only: what a session asks, or the leader's own clock demands, becomes the effects of
+//! one transaction. This is the last place where anything can be refused.
+//!
+//! A function here stages into the world and returns what the session is told; on an error its
+//! caller takes back everything. It must never know how a transaction is agreed on or applied.
+
+mod guest;
+mod lifecycle;
+mod session;
+
+use std::collections::BTreeMap;
+
+use zareba_model::limits::MULTI_OPS_MAX;
+use zareba_model::{
+    Answer, Change, ErrorCode, Fault, Forward, Op, Outcome, Permissions, PluginDescription,
+    Principal, SessionId, Sha256, Write, ZnodePath,
+};
+
+use crate::change;
+use crate::plugin::PluginRuntime;
+use crate::world::World;
+
+/// The reserved subtree: replicated records, shown read-only.
+const RESERVED: &str = "/zareba";
+
+/// A plugin's log line: mount, level, text.
+pub(crate) type LogLine = (ZnodePath, u8, String);
+
+/// What preparing needs at hand.
+pub(crate) struct Prepare<'a, P> {
+    pub(crate) world: &'a mut Box<World>,
+    pub(crate) plugins: &'a mut P,
+    /// What this server's compiler said of each component.
+    pub(crate) compiled: &'a BTreeMap<Sha256, Result<PluginDescription, String>>,
+    /// Components that a quorum, this leader included, can run.
+    pub(crate) ready: &'a dyn Fn(&Sha256) -> bool,
+    pub(crate) seed: u64,
+    pub(crate) log: &'a mut Vec<LogLine>,
+}
+
+impl<P: PluginRuntime> Prepare<'_, P> {
+    /// A session's request. `Ok(None)` means that it has parked.
+    pub(crate) fn request(&mut self, forward: &Forward) -> Result<Option<Answer>, Fault> {
+        let outcome = match &forward.op {
+            Op::Sync => Outcome::Synced,
+            Op::Write(Write::Change(change)) => self.change(forward, change)?,
+            Op::Write(Write::Multi(changes)) => self.multi(forward, changes)?,
+            Op::Write(Write::Plugin(op)) => self.lifecycle(op)?,
+            Op::Write(Write::CloseSession) => {
+                self.close_session(forward.session);
+                Outcome::Closed
+            }
+            Op::Call { mount, op, input } => return self.command(forward, mount, op, input),
+            Op::Read(_) => {
+                let why = "a read is answered where the session is held, never by the leader";
+                return Err(Fault::new(ErrorCode::BadArguments, why));
+            }
+        };
+        Ok(Some(Ok(outcome)))
+    }
+
+    fn multi(&mut self, forward: &Forward, changes: &[Change]) -> Result<Outcome, Fault> {
+        if changes.len() > MULTI_OPS_MAX {
+            let why = format!(
+                "{} changes; a multi has at most {MULTI_OPS_MAX}",
+                changes.len()
+            );
+            return Err(Fault::new(ErrorCode::TooLarge, why));
+        }
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for (index, change) in changes.iter().enumerate() {
+            outcomes.push(
+                self.change(forward, change)
+                    .map_err(|fault| fault.at(index))?,
+            );
+        }
+        Ok(Outcome::Multi(outcomes))
+    }
+
+    fn change(&mut self, forward: &Forward, change: &Change) -> Result<Outcome, Fault> {
+        self.authorize(&forward.principals, change)?;
+        let world = &mut *self.world;
+        match change {
+            Change::Create {
+                path,
+                data,
+                mode,
+                acl,
+            } => {
+                let owner = if mode.is_ephemeral() {
+                    forward.session
+                } else {
+                    SessionId::NONE
+                };
+                let (path, stat) =
+                    change::create(world, path, data.clone(), *mode, acl.clone(), owner)?;
+                Ok(Outcome::Created { path, stat })
+            }
+            Change::Set {
+                path,
+                data,
+                version,
+            } => change::set(world, path, data.clone(), *version).map(Outcome::Set),
+            Change::Delete { path, version } => {
+                change::delete(world, path, *version).map(|()| Outcome::Deleted)
+            }
+            Change::Check { path, version } => {
+                change::check(world, path, *version).map(|()| Outcome::Checked)
+            }
+        }
+    }
+
+    /// The one place where a client's change is allowed or not, multis flattened.
+    fn authorize(&self, principals: &[Principal], change: &Change) -> Result<(), Fault> {
+        let path = change.path();
+        if matches!(change, Change::Check { .. }) {
+            return self.allow(principals, path.as_str(), Permissions::READ);
+        }
+        let reserved = path.as_str().strip_prefix(RESERVED);
+        if reserved.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let why = format!("{path} is below {RESERVED}, which only the ensemble itself writes");
+            return Err(Fault::new(ErrorCode::NoAuth, why));
+        }
+        if let Some(mount) = self.world.mount_of(path) {
+            let why = format!(
+                "{path} belongs to the plugin {} mounted at {}; use its operations",
+                mount.plugin, mount.path
+            );
+            return Err(Fault::new(ErrorCode::NoAuth, why));
+        }
+        match change {
+            Change::Set { .. } => self.allow(principals, path.as_str(), Permissions::WRITE),
+            Change::Create { .. } => self.allow(
+                principals,
+                path.parent_str().unwrap_or("/"),
+                Permissions::CREATE,
+            ),
+            Change::Delete { .. } | Change::Check { .. } => self.allow(
+                principals,
+                path.parent_str().unwrap_or("/"),
+                Permissions::DELETE,
+            ),
+        }
+    }
+
+    fn allow(
+        &self,
+        principals: &[Principal],
+        path: &str,
+        wanted: Permissions,
+    ) -> Result<(), Fault> {
+        match self.world.node(path) {
+            // A node that is not there is refused for that, in its own words, by the change.
+            None => Ok(()),
+            Some(node) => zareba_tree::acl::check(&node.acl, principals, wanted),
+        }
+    }
+}

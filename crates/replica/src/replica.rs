@@ -1,0 +1,413 @@
+//! The hallway: inputs come in, walk through the stages, and leave as outputs.
+//!
+//! Only this file and its parts know the stages. `clients` is the way of a request on the server
+//! that holds its session, `leading` is what only a leader does, `delivery` is what every server
+//! does with a committed transaction, `streams` keeps images and snapshots moving.
+
+mod clients;
+mod delivery;
+mod leading;
+mod streams;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zareba_model::{
+    Epoch, ErrorCode, Fault, PluginDescription, Refused, Relay, ServerId, ServerStatus, SessionId,
+    Sha256, Zxid,
+};
+use zareba_tree::Tree;
+use zareba_wire::ServerMessage;
+use zareba_zab::{Output as ZabOutput, Role, Zab};
+
+use self::leading::Leading;
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::entering::Entering;
+use crate::held::HeldSessions;
+use crate::input::{ConnectionId, Input, Now};
+use crate::output::Output;
+use crate::plugin::PluginRuntime;
+use crate::prepare::LogLine;
+use crate::recovery::Recovered;
+use crate::transfer::{Incoming, Outgoing};
+use crate::watch::WatchTable;
+use crate::world::World;
+
+/// One server's brain.
+pub struct Replica<P> {
+    config: Config,
+    me: ServerId,
+    now: Now,
+    zab: Zab,
+    zab_outputs: Vec<ZabOutput>,
+    role: Role,
+    /// Since when there is no leader; `None` while there is one.
+    leaderless_since: Option<zareba_zab::Now>,
+    world: Box<World>,
+    plugins: P,
+    compiled: BTreeMap<Sha256, Result<PluginDescription, String>>,
+    /// Components handed to the compiler.
+    compiling: BTreeSet<Sha256>,
+    held: HeldSessions,
+    entering: Entering,
+    watches: WatchTable,
+    /// What clients are told once the transaction it may rest on is applied here.
+    deferred: BTreeMap<Zxid, Vec<Deferred>>,
+    touched: BTreeSet<SessionId>,
+    touch_due: zareba_zab::Now,
+    leading: Option<Leading>,
+    checkpoint: Checkpoint,
+    outgoing: Outgoing,
+    incoming: Option<Incoming>,
+    /// A snapshot's tree, until its image is durable.
+    arrived: Option<(Zxid, Tree)>,
+    log: Vec<LogLine>,
+}
+
+/// Something that is told later.
+#[derive(Debug)]
+enum Deferred {
+    /// A request that becomes no transaction.
+    Refused(Refused),
+    /// A client that is not let in.
+    NotAdmitted(u64, Fault),
+}
+
+impl<P: PluginRuntime> Replica<P> {
+    /// Starts a server from what its disk held.
+    pub fn new(
+        config: Config,
+        recovered: Recovered,
+        plugins: P,
+        now: Now,
+        outputs: &mut Vec<Output>,
+    ) -> Self {
+        let zab = Zab::new(config.zab.clone(), recovered.zab, now.monotonic);
+        let mut world = Box::<World>::default();
+        world.tree = recovered.tree;
+        let mut replica = Self {
+            me: config.zab.me,
+            config,
+            now,
+            zab,
+            zab_outputs: Vec::new(),
+            role: Role::Looking,
+            leaderless_since: Some(now.monotonic),
+            world,
+            plugins,
+            compiled: BTreeMap::new(),
+            compiling: BTreeSet::new(),
+            held: HeldSessions::default(),
+            entering: Entering::default(),
+            watches: WatchTable::default(),
+            deferred: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            touch_due: now.monotonic,
+            leading: None,
+            checkpoint: Checkpoint::default(),
+            outgoing: Outgoing::default(),
+            incoming: None,
+            arrived: None,
+            log: Vec::new(),
+        };
+        replica.compile_new(outputs);
+        replica.handle(now, Input::Tick, outputs);
+        replica
+    }
+
+    /// One thing happened. Outputs are appended, in order.
+    pub fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
+        self.now = now;
+        match input {
+            Input::Tick => self.on_tick(outputs),
+            Input::Hello {
+                connection,
+                hello,
+                random,
+                principals,
+            } => {
+                self.on_hello(connection, hello, random, principals, outputs);
+            }
+            Input::Request {
+                connection,
+                xid,
+                acked,
+                op,
+            } => {
+                self.on_request(connection, xid, acked, op, outputs);
+            }
+            Input::Ping { connection } => self.on_ping(connection, outputs),
+            Input::Status { connection } => self.on_status(connection, outputs),
+            Input::Disconnected { connection } => self.on_disconnected(connection),
+            Input::PeerUp(peer) => self.zab(zareba_zab::Input::PeerUp(peer)),
+            Input::PeerDown(peer) => {
+                self.zab(zareba_zab::Input::PeerDown(peer));
+                self.on_peer_down(peer);
+            }
+            Input::Zab { from, message } => {
+                self.zab(zareba_zab::Input::Received { from, message });
+            }
+            Input::Relay { from, relay } => self.on_relay(from, relay, outputs),
+            Input::Persisted(token) => self.zab(zareba_zab::Input::Persisted(token)),
+            Input::ImageWritten => self.checkpoint.on_written(),
+            Input::SnapshotInstalled { base } => self.on_snapshot_installed(base, outputs),
+            Input::Compiled { sha256, result } => self.on_compiled(sha256, result, outputs),
+        }
+        self.drain_zab(outputs);
+    }
+
+    /// Closes the batch: proposals leave, streams move on. Called after each batch of inputs.
+    pub fn flush(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        self.now = now;
+        self.prepare_waiting(outputs);
+        self.zab.flush(now.monotonic, &mut self.zab_outputs);
+        self.drain_zab(outputs);
+        self.move_streams(outputs);
+        outputs.extend(
+            self.log
+                .drain(..)
+                .map(|(mount, level, message)| Output::PluginLog {
+                    mount,
+                    level,
+                    message,
+                }),
+        );
+    }
+
+    /// The runtime of guests, for installing what was compiled.
+    pub fn plugins_mut(&mut self) -> &mut P {
+        &mut self.plugins
+    }
+
+    /// The replicated state, for reading.
+    pub fn tree(&self) -> &Tree {
+        &self.world.tree
+    }
+
+    /// The broadcast's state, for reading.
+    pub fn broadcast(&self) -> &Zab {
+        &self.zab
+    }
+
+    /// What this server is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Sessions held here, for invariant checks.
+    pub fn held_sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.held.iter().map(|held| held.session)
+    }
+
+    /// Sessions with watches here, for invariant checks.
+    pub fn watching_sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.watches.sessions()
+    }
+
+    /// This server as it sees itself.
+    pub fn status(&self) -> ServerStatus {
+        let (role, leader) = match self.role {
+            Role::Looking => ("looking", None),
+            Role::Following { leader, .. } => ("following", Some(leader)),
+            Role::Leading { .. } => ("leading", Some(self.me)),
+        };
+        let tree = &self.world.tree;
+        ServerStatus {
+            server: self.me,
+            role: role.to_owned(),
+            leader,
+            epoch: self.epoch(),
+            applied: tree.applied(),
+            digest: tree.digest(),
+            znodes: tree.node_count() as u64,
+            sessions: tree.session_count() as u64,
+            connections: self.held.len() as u64,
+            outstanding: self.zab.outstanding() as u64,
+        }
+    }
+
+    fn epoch(&self) -> Epoch {
+        match self.role {
+            Role::Looking => self.zab.epoch(),
+            Role::Following { epoch, .. } | Role::Leading { epoch } => epoch,
+        }
+    }
+
+    /// True if reads may be answered here: there is an established leader, and this server has
+    /// what it had when it was established.
+    fn is_serving(&self) -> bool {
+        self.role != Role::Looking
+    }
+
+    fn zab(&mut self, input: zareba_zab::Input) {
+        self.zab
+            .handle(self.now.monotonic, input, &mut self.zab_outputs);
+    }
+
+    fn drain_zab(&mut self, outputs: &mut Vec<Output>) {
+        while !self.zab_outputs.is_empty() {
+            for output in std::mem::take(&mut self.zab_outputs) {
+                match output {
+                    ZabOutput::Send { to, message } => {
+                        outputs.push(Output::SendZab { to, message });
+                    }
+                    ZabOutput::Persist { token, write } => {
+                        outputs.push(Output::Persist { token, write });
+                    }
+                    ZabOutput::Deliver(entry) => self.deliver(&entry, outputs),
+                    ZabOutput::Role(role) => self.on_role(role, outputs),
+                    ZabOutput::SendSnapshot { to, base } => {
+                        assert_eq!(base, self.world.tree.applied(), "streams start at the tree");
+                        self.outgoing.start(to, base);
+                    }
+                    ZabOutput::ReceiveSnapshot { from, base } => {
+                        self.receive_snapshot(from, base, outputs);
+                    }
+                    ZabOutput::AbandonSnapshot { peer } => self.abandon_snapshot(peer, outputs),
+                }
+            }
+        }
+    }
+
+    fn on_tick(&mut self, outputs: &mut Vec<Output>) {
+        self.zab(zareba_zab::Input::Tick);
+        self.drain_zab(outputs);
+        self.send_touches(outputs);
+        self.lead_by_the_clock(outputs);
+        let grace = self.config.leaderless_grace_ms;
+        if self
+            .leaderless_since
+            .is_some_and(|since| since.after_ms(grace) <= self.now.monotonic)
+        {
+            self.dismiss_all("this server has no leader; try another", outputs);
+        }
+    }
+
+    fn on_role(&mut self, role: Role, outputs: &mut Vec<Output>) {
+        self.role = role;
+        self.world.clear();
+        self.deferred.clear();
+        self.leading = None;
+        self.outgoing.clear();
+        outputs.push(Output::Role(role));
+        match role {
+            Role::Looking => {
+                self.leaderless_since.get_or_insert(self.now.monotonic);
+                return;
+            }
+            Role::Following { .. } => {}
+            Role::Leading { .. } => self.begin_to_lead(),
+        }
+        self.leaderless_since = None;
+        self.announce_ready(outputs);
+        for nonce in self.entering.ask_again() {
+            self.ask_to_enter(nonce, outputs);
+        }
+        let sessions: Vec<_> = self.held.iter().map(|held| held.session).collect();
+        for session in sessions {
+            self.touched.insert(session);
+            self.forward_again(session, outputs);
+            self.pump(session, outputs);
+        }
+    }
+
+    fn on_relay(&mut self, from: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
+        let from_leader = self.role
+            == Role::Following {
+                leader: from,
+                epoch: self.epoch(),
+            };
+        match relay {
+            Relay::Forward(forward) => self.on_forward(from, forward, outputs),
+            Relay::Open {
+                nonce,
+                password,
+                timeout_ms,
+            } => {
+                self.lead_open(from, nonce, password, timeout_ms, outputs);
+            }
+            Relay::Attach {
+                nonce,
+                session,
+                password,
+            } => {
+                self.lead_attach(from, nonce, session, password, outputs);
+            }
+            Relay::Touch(sessions) => self.lead_touch(&sessions),
+            Relay::Ready { server, revisions } if server == from => {
+                self.lead_ready(server, revisions);
+            }
+            Relay::SnapshotTaken { base, sequence } => {
+                self.outgoing.on_taken(from, base, sequence);
+            }
+            Relay::SnapshotChunk {
+                base,
+                sequence,
+                records,
+                end,
+            } => {
+                self.on_snapshot_piece(from, base, sequence, &records, end, outputs);
+            }
+            Relay::Refused(refused) if from_leader => {
+                self.defer(refused.after, Deferred::Refused(refused), outputs);
+            }
+            Relay::Opening { nonce, session } if from_leader => self.on_opening(nonce, session),
+            Relay::Attaching {
+                nonce,
+                result,
+                after,
+            } if from_leader => {
+                self.on_attaching(nonce, result, after, outputs);
+            }
+            // From a server that led when it was sent, or in another's name.
+            Relay::Refused(_)
+            | Relay::Opening { .. }
+            | Relay::Attaching { .. }
+            | Relay::Ready { .. } => {}
+        }
+    }
+
+    /// Sends to the leader, who may be this server itself.
+    fn tell_leader(&mut self, relay: Relay, outputs: &mut Vec<Output>) {
+        match self.role {
+            Role::Looking => {}
+            Role::Following { leader, .. } => {
+                outputs.push(Output::SendRelay { to: leader, relay });
+            }
+            Role::Leading { .. } => self.on_relay(self.me, relay, outputs),
+        }
+    }
+
+    fn on_status(&self, connection: ConnectionId, outputs: &mut Vec<Output>) {
+        let message = ServerMessage::Status(self.status());
+        outputs.push(Output::Send {
+            connection,
+            message,
+        });
+    }
+
+    fn goodbye(connection: ConnectionId, fault: Fault, outputs: &mut Vec<Output>) {
+        outputs.push(Output::Send {
+            connection,
+            message: ServerMessage::Goodbye(fault),
+        });
+        outputs.push(Output::Close { connection });
+    }
+
+    /// Sends every client away to another server; their sessions live on.
+    fn dismiss_all(&mut self, why: &str, outputs: &mut Vec<Output>) {
+        let held = self.held.take();
+        for session in &held {
+            self.watches.remove_session(session.session);
+        }
+        let connections = held.into_iter().map(|held| held.connection);
+        let entrants = self
+            .entering
+            .take()
+            .into_iter()
+            .map(|entrant| entrant.connection);
+        for connection in connections.chain(entrants) {
+            Self::goodbye(connection, Fault::new(ErrorCode::NotServing, why), outputs);
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! What only a leader does: turn requests, and what its clock demands, into transactions.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use zareba_model::limits::{PROPOSALS_OUTSTANDING_MAX, TXN_BYTES_MAX};
+use zareba_model::{
+    Cause, DigestMark, ErrorCode, Fault, Forward, Password, PluginDescription, Refused, Relay,
+    ServerId, SessionId, Sha256, Txn, ZnodePath, Zxid,
+};
+use zareba_wire::encode_txn;
+use zareba_zab::Role;
+
+use super::Replica;
+use crate::expiry::Expiry;
+use crate::output::Output;
+use crate::plugin::PluginRuntime;
+use crate::prepare::Prepare;
+
+/// A failed event is tried again after this, doubled with each failure, milliseconds.
+const RETRY_MS: u64 = 100;
+
+/// Timers, timeouts and retries taken in one tick; the rest comes with the next.
+const CLOCK_WORK_MAX: usize = 1_000;
+
+/// A leader's own state; made anew with each reign.
+#[derive(Default)]
+pub(super) struct Leading {
+    /// Proposed here and not delivered, so that they need not be decoded.
+    own: VecDeque<(Zxid, Txn)>,
+    /// Requests that wait until fewer transactions are in flight.
+    waiting: VecDeque<(ServerId, Forward)>,
+    pub(super) expiry: Expiry,
+    /// Which server can run which components.
+    ready: BTreeMap<ServerId, BTreeSet<Sha256>>,
+    /// When a mount's failed events are tried again.
+    retry_due: BTreeMap<ZnodePath, zareba_zab::Now>,
+    /// The last digest shipped.
+    marked: Zxid,
+}
+
+impl Leading {
+    /// The transaction `zxid`, if it was proposed here.
+    pub(super) fn take_own(&mut self, zxid: Zxid) -> Option<Txn> {
+        while self.own.front().is_some_and(|(own, _)| *own < zxid) {
+            self.own.pop_front();
+        }
+        if self.own.front().is_some_and(|(own, _)| *own == zxid) {
+            return self.own.pop_front().map(|(_, txn)| txn);
+        }
+        None
+    }
+
+    /// A server is gone: what it said of itself may not hold when it is back.
+    pub(super) fn forget(&mut self, server: ServerId) {
+        self.ready.remove(&server);
+    }
+}
+
+impl<P: PluginRuntime> Replica<P> {
+    pub(super) fn begin_to_lead(&mut self) {
+        let mut leading = Leading::default();
+        for session in self.world.tree.sessions() {
+            leading
+                .expiry
+                .start(session.id, session.timeout_ms, self.now.monotonic);
+        }
+        self.leading = Some(leading);
+    }
+
+    /// A client's write, from this or another server.
+    pub(super) fn on_forward(
+        &mut self,
+        from: ServerId,
+        forward: Forward,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(leading) = &mut self.leading else {
+            return;
+        };
+        leading.expiry.touch(forward.session, self.now.monotonic);
+        if !leading.waiting.is_empty() || self.zab.outstanding() >= PROPOSALS_OUTSTANDING_MAX {
+            return leading.waiting.push_back((from, forward));
+        }
+        self.prepare_forward(from, forward, outputs);
+    }
+
+    /// Prepares what had to wait, as far as there is room.
+    pub(super) fn prepare_waiting(&mut self, outputs: &mut Vec<Output>) {
+        while self.zab.outstanding() < PROPOSALS_OUTSTANDING_MAX {
+            let next = self
+                .leading
+                .as_mut()
+                .and_then(|leading| leading.waiting.pop_front());
+            let Some((from, forward)) = next else { return };
+            self.prepare_forward(from, forward, outputs);
+        }
+    }
+
+    fn prepare_forward(&mut self, from: ServerId, forward: Forward, outputs: &mut Vec<Output>) {
+        if let Some(refusal) = self.known_or_refused(&forward) {
+            return self.refuse(from, &forward, refusal, outputs);
+        }
+        let prepared = self.stage(|prepare| prepare.request(&forward));
+        let Some(result) = prepared else { return };
+        let proposed = result.and_then(|answer| {
+            self.world.stage_request(forward.session, forward.xid);
+            self.propose(Cause::Request {
+                session: forward.session,
+                xid: forward.xid,
+                acked: forward.acked,
+                answer,
+            })
+        });
+        if let Err(fault) = proposed {
+            self.world.abort();
+            self.refuse(from, &forward, Some(fault), outputs);
+        }
+    }
+
+    /// `Some(None)` if the request was executed before, `Some(Some(_))` if its session may not
+    /// ask, `None` if it is to be prepared.
+    fn known_or_refused(&self, forward: &Forward) -> Option<Option<Fault>> {
+        let (session, xid) = (forward.session, forward.xid);
+        let Some(live) = self.world.session(session) else {
+            let why = format!("session {session} is over");
+            return Some(Some(Fault::new(ErrorCode::SessionExpired, why)));
+        };
+        if live.attachment != forward.attachment {
+            let why = format!("session {session} goes on over a newer connection");
+            return Some(Some(Fault::new(ErrorCode::SessionMoved, why)));
+        }
+        let tree = &self.world.tree;
+        if self.world.is_in_flight(session, xid)
+            || tree.result(session, xid).is_some()
+            || tree.parked_of_request(session, xid).is_some()
+        {
+            return Some(None);
+        }
+        if xid <= tree.acked(session) {
+            let why = format!("request {} was answered and acknowledged before", xid.0);
+            return Some(Some(Fault::new(ErrorCode::BadArguments, why)));
+        }
+        None
+    }
+
+    fn refuse(
+        &mut self,
+        to: ServerId,
+        forward: &Forward,
+        fault: Option<Fault>,
+        outputs: &mut Vec<Output>,
+    ) {
+        // A refusal may rest on anything proposed so far.
+        let after = self.zab.last_logged();
+        let refused = Refused {
+            session: forward.session,
+            xid: forward.xid,
+            fault,
+            after,
+        };
+        self.answer_server(to, Relay::Refused(refused), outputs);
+    }
+
+    pub(super) fn lead_open(
+        &mut self,
+        from: ServerId,
+        nonce: u64,
+        password: Password,
+        timeout_ms: u32,
+        outputs: &mut Vec<Output>,
+    ) {
+        let opened = self.stage(|prepare| prepare.open_session(password, timeout_ms, from));
+        let Some(session) = opened else { return };
+        match self.propose(Cause::System) {
+            Ok(()) => self.answer_server(from, Relay::Opening { nonce, session }, outputs),
+            // The client's server asks again when there is a leader.
+            Err(_) => self.world.abort(),
+        }
+    }
+
+    pub(super) fn lead_attach(
+        &mut self,
+        from: ServerId,
+        nonce: u64,
+        session: SessionId,
+        password: Password,
+        outputs: &mut Vec<Output>,
+    ) {
+        let attached = self.stage(|prepare| prepare.attach_session(session, password, from));
+        let Some(result) = attached else { return };
+        let result = result.and_then(|attachment| {
+            self.propose(Cause::System)?;
+            Ok(attachment)
+        });
+        if result.is_err() {
+            self.world.abort();
+        }
+        let after = self.zab.last_logged();
+        self.answer_server(
+            from,
+            Relay::Attaching {
+                nonce,
+                result,
+                after,
+            },
+            outputs,
+        );
+    }
+
+    pub(super) fn lead_touch(&mut self, sessions: &[SessionId]) {
+        let Some(leading) = &mut self.leading else {
+            return;
+        };
+        for session in sessions {
+            leading.expiry.touch(*session, self.now.monotonic);
+        }
+    }
+
+    pub(super) fn lead_ready(&mut self, server: ServerId, revisions: Vec<Sha256>) {
+        if let Some(leading) = &mut self.leading {
+            leading.ready.entry(server).or_default().extend(revisions);
+        }
+    }
+
+    fn answer_server(&mut self, to: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
+        if to != self.me {
+            return outputs.push(Output::SendRelay { to, relay });
+        }
+        match relay {
+            Relay::Refused(refused) => {
+                self.defer(refused.after, super::Deferred::Refused(refused), outputs);
+            }
+            Relay::Opening { nonce, session } => self.on_opening(nonce, session),
+            Relay::Attaching {
+                nonce,
+                result,
+                after,
+            } => {
+                self.on_attaching(nonce, result, after, outputs);
+            }
+            other => panic!("a leader must never answer itself with {other:?}"),
+        }
+    }
+
+    /// Expired sessions, parked calls whose time is over, timers, retries.
+    pub(super) fn lead_by_the_clock(&mut self, outputs: &mut Vec<Output>) {
+        for _ in 0..CLOCK_WORK_MAX {
+            if self.zab.outstanding() >= PROPOSALS_OUTSTANDING_MAX {
+                return;
+            }
+            let now = self.now.monotonic;
+            let Some(leading) = &mut self.leading else {
+                return;
+            };
+            let Some(session) = leading.expiry.next_expired(now) else {
+                break;
+            };
+            self.by_the_system(|prepare| {
+                let alive = prepare.world.session(session).is_some();
+                if alive {
+                    prepare.close_session(session);
+                }
+                alive
+            });
+        }
+        if self.leading.is_none() {
+            return;
+        }
+        self.time_out_calls();
+        self.ring_timers();
+        self.retry_events();
+        self.drain_zab(outputs);
+    }
+
+    fn time_out_calls(&mut self) {
+        let wall = self.now.wall_ms;
+        let due = self
+            .world
+            .tree
+            .deadlines()
+            .take_while(|(deadline, _)| *deadline <= wall);
+        let due: Vec<_> = due.map(|(_, id)| id).take(CLOCK_WORK_MAX).collect();
+        for id in due {
+            self.by_the_system(|prepare| prepare.time_out_call(id));
+        }
+    }
+
+    fn ring_timers(&mut self) {
+        let wall = self.now.wall_ms;
+        let due = self
+            .world
+            .tree
+            .timers()
+            .take_while(|timer| timer.due <= wall);
+        let due: Vec<_> = due
+            .map(|timer| (timer.mount.clone(), timer.tag.clone()))
+            .take(CLOCK_WORK_MAX)
+            .collect();
+        for (mount, tag) in due {
+            self.by_the_system(|prepare| prepare.ring_timer(&mount, &tag));
+        }
+    }
+
+    fn retry_events(&mut self) {
+        let now = self.now.monotonic;
+        let failing: Vec<_> = self
+            .world
+            .tree
+            .mounts()
+            .filter(|mount| !mount.backlog.is_empty() && mount.quarantined.is_none())
+            .map(|mount| (mount.path.clone(), mount.failures))
+            .collect();
+        let Some(leading) = &mut self.leading else {
+            return;
+        };
+        leading
+            .retry_due
+            .retain(|path, _| failing.iter().any(|(failing, _)| failing == path));
+        let mut due = Vec::new();
+        for (path, failures) in failing {
+            let wait = RETRY_MS << failures.min(10);
+            let at = leading
+                .retry_due
+                .entry(path.clone())
+                .or_insert(now.after_ms(wait));
+            if *at <= now {
+                *at = now.after_ms(wait * 2);
+                due.push(path);
+            }
+        }
+        for path in due {
+            self.by_the_system(|prepare| prepare.retry_events(&path));
+        }
+    }
+
+    /// A transaction of the leader's own, unless `work` says that there is nothing to do.
+    fn by_the_system(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> bool) {
+        let Some(worth_it) = self.stage(work) else {
+            return;
+        };
+        if !worth_it || self.propose(Cause::System).is_err() {
+            self.world.abort();
+        }
+    }
+
+    /// Stages a transaction; `None` if this server does not lead.
+    fn stage<R>(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> R) -> Option<R> {
+        let zxid = self.zab.next_zxid()?;
+        let leading = self.leading.as_ref()?;
+        let voters = &self.config.zab.voters;
+        let me = self.me;
+        let ready = |sha256: &Sha256| {
+            let can = |server: &ServerId| {
+                leading
+                    .ready
+                    .get(server)
+                    .is_some_and(|revisions| revisions.contains(sha256))
+            };
+            can(&me) && voters.iter().filter(|server| can(server)).count() > voters.len() / 2
+        };
+        self.world.begin(zxid, self.now.wall_ms);
+        Some(work(&mut Prepare {
+            world: &mut self.world,
+            plugins: &mut self.plugins,
+            compiled: &self.compiled,
+            ready: &ready,
+            seed: self.config.seed,
+            log: &mut self.log,
+        }))
+    }
+
+    /// Proposes what is staged. On an error nothing is proposed, and the caller aborts.
+    fn propose(&mut self, cause: Cause) -> Result<(), Fault> {
+        let zxid = self.world.zxid;
+        let applied = self.world.tree.applied();
+        let Some(leading) = &mut self.leading else {
+            return Err(lost_leadership());
+        };
+        let mark = (leading.marked < applied).then(|| DigestMark {
+            zxid: applied,
+            digest: self.world.tree.digest(),
+        });
+        let txn = Txn {
+            time: self.world.time,
+            cause,
+            effects: self.world.take_effects(),
+            mark,
+        };
+        let payload = encode_txn(&txn)
+            .map_err(|error| Fault::new(ErrorCode::MarshallingError, error.to_string()))?;
+        if payload.len() > TXN_BYTES_MAX {
+            let why = format!(
+                "the transaction would have {} bytes; the limit is {TXN_BYTES_MAX}",
+                payload.len()
+            );
+            return Err(Fault::new(ErrorCode::TooLarge, why));
+        }
+        let Ok(proposed) = self.zab.propose(payload) else {
+            return Err(lost_leadership());
+        };
+        assert_eq!(
+            proposed, zxid,
+            "a transaction is proposed under the zxid it was staged for"
+        );
+        self.world.commit();
+        leading.marked = applied;
+        leading.own.push_back((zxid, txn));
+        Ok(())
+    }
+
+    /// Tells the leader which components this server can run.
+    pub(super) fn announce_ready(&mut self, outputs: &mut Vec<Output>) {
+        let revisions: Vec<_> = self
+            .compiled
+            .iter()
+            .filter(|(_, result)| result.is_ok())
+            .map(|(sha256, _)| *sha256)
+            .collect();
+        if self.role != Role::Looking {
+            self.tell_leader(
+                Relay::Ready {
+                    server: self.me,
+                    revisions,
+                },
+                outputs,
+            );
+        }
+    }
+
+    pub(super) fn on_compiled(
+        &mut self,
+        sha256: Sha256,
+        result: Result<PluginDescription, String>,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.compiled.insert(sha256, result);
+        self.announce_ready(outputs);
+    }
+}
+
+fn lost_leadership() -> Fault {
+    Fault::new(
+        ErrorCode::NotServing,
+        "this server leads no more; the request will be sent again",
+    )
+}

@@ -1,0 +1,133 @@
+//! Keeps what flows in pieces moving: checkpoints to the image, snapshots between servers,
+//! components to the compiler.
+
+use zareba_model::{DigestMark, ErrorCode, Relay, ServerId, Zxid};
+
+use super::Replica;
+use crate::output::{ImageWrite, Output};
+use crate::plugin::PluginRuntime;
+use crate::transfer::Incoming;
+
+impl<P: PluginRuntime> Replica<P> {
+    pub(super) fn move_streams(&mut self, outputs: &mut Vec<Output>) {
+        let pieces = self.outgoing.next_pieces(
+            &self.world.tree,
+            self.config.snapshot_chunk_bytes,
+            self.config.snapshot_window,
+        );
+        outputs.extend(
+            pieces
+                .into_iter()
+                .map(|(to, relay)| Output::SendRelay { to, relay }),
+        );
+        // While a snapshot is on its way in, the tree is about to be replaced.
+        if self.incoming.is_some() || self.arrived.is_some() {
+            return;
+        }
+        let write = self.checkpoint.next_write(
+            &mut self.world.tree,
+            self.config.checkpoint_batch,
+            self.config.checkpoint_txns,
+            self.config.checkpoint_bytes,
+        );
+        outputs.extend(write.map(Output::Image));
+    }
+
+    pub(super) fn on_peer_down(&mut self, peer: ServerId) {
+        self.outgoing.abandon(peer);
+        if let Some(leading) = &mut self.leading {
+            leading.forget(peer);
+        }
+    }
+
+    pub(super) fn receive_snapshot(
+        &mut self,
+        from: ServerId,
+        base: Zxid,
+        outputs: &mut Vec<Output>,
+    ) {
+        // The tree will jump: what watchers would have been told is unknown here. Clients come
+        // back with their watches, here or elsewhere, and learn what they missed.
+        self.dismiss_all("this server is being refilled; try another", outputs);
+        self.arrived = None;
+        self.incoming = Some(Incoming::new(from, base));
+        outputs.push(Output::Image(ImageWrite::BeginInstall { base }));
+    }
+
+    pub(super) fn abandon_snapshot(&mut self, peer: ServerId, outputs: &mut Vec<Output>) {
+        self.outgoing.abandon(peer);
+        let was_incoming = self
+            .incoming
+            .as_ref()
+            .is_some_and(|incoming| incoming.from == peer);
+        if was_incoming {
+            self.incoming = None;
+            outputs.push(Output::Image(ImageWrite::AbandonInstall));
+        }
+    }
+
+    pub(super) fn on_snapshot_piece(
+        &mut self,
+        from: ServerId,
+        base: Zxid,
+        sequence: u64,
+        records: &[u8],
+        end: Option<DigestMark>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let wanted = |it: &&mut Incoming| it.from == from && it.base == base;
+        let Some(incoming) = self.incoming.as_mut().filter(wanted) else {
+            return;
+        };
+        let Ok(records) = incoming.take(sequence, records, end) else {
+            // The stream is broken; the join runs into its time limit and is begun anew.
+            return self.abandon_snapshot(from, outputs);
+        };
+        outputs.push(Output::Image(ImageWrite::InstallBatch { records }));
+        outputs.push(Output::SendRelay {
+            to: from,
+            relay: Relay::SnapshotTaken { base, sequence },
+        });
+        let Some(end) = end else { return };
+        let arrived = self.incoming.take().and_then(Incoming::finish);
+        self.arrived = arrived.map(|tree| (base, tree));
+        outputs.push(Output::Image(ImageWrite::FinishInstall {
+            base,
+            end: end.zxid,
+            digest: end.digest,
+        }));
+    }
+
+    /// Image and log are durably the leader's: the tree follows them.
+    pub(super) fn on_snapshot_installed(&mut self, base: Zxid, outputs: &mut Vec<Output>) {
+        let arrived = self.arrived.take().filter(|(of, _)| *of == base);
+        let Some((_, tree)) = arrived else {
+            panic!("a snapshot must be installed only after it has arrived: {base}");
+        };
+        self.world.tree = tree;
+        self.checkpoint.restart();
+        for held in self.held.take() {
+            let why = format!(
+                "session {} must re-attach: this server was refilled",
+                held.session
+            );
+            let fault = zareba_model::Fault::new(ErrorCode::NotServing, why);
+            Self::goodbye(held.connection, fault, outputs);
+        }
+        self.compile_new(outputs);
+        self.zab(zareba_zab::Input::SnapshotInstalled { base });
+    }
+
+    /// Hands complete components to the compiler, each once.
+    pub(super) fn compile_new(&mut self, outputs: &mut Vec<Output>) {
+        for (sha256, component) in self.world.tree.components() {
+            if component.is_complete() && self.compiling.insert(*sha256) {
+                let pieces = component.chunks().map(|(_, piece)| piece.clone()).collect();
+                outputs.push(Output::Compile {
+                    sha256: *sha256,
+                    pieces,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! What the leader sees while it prepares: the tree, with the transactions in flight and the one
+//! being staged laid over it.
+//!
+//! This file must never refuse anything: it tells what is there and stages what it is told.
+//! On a follower nothing is ever in flight, and the world is the tree.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use zareba_model::{
+    Acl, Answer, Attachment, CallId, Effect, Mount, ParkedCall, Revision, SessionId, Sha256, Stat,
+    Xid, ZnodePath, Zxid,
+};
+use zareba_tree::Tree;
+
+use crate::layer::Layer;
+
+/// A znode as the next transaction will find it.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) data: Bytes,
+    pub(crate) acl: Acl,
+    pub(crate) owner: SessionId,
+    /// Children ever created.
+    pub(crate) created: u64,
+    pub(crate) stat: Stat,
+}
+
+/// A session as the next transaction will find it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LiveSession {
+    pub(crate) attachment: Attachment,
+}
+
+/// A plugin as the next transaction will find it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plugin {
+    pub(crate) active: Option<Sha256>,
+    pub(crate) revisions: Vec<Revision>,
+}
+
+/// The tree and all that is in flight over it.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) tree: Tree,
+    nodes: Layer<ZnodePath, Node>,
+    children: Layer<(ZnodePath, String), ()>,
+    ephemerals: Layer<(SessionId, ZnodePath), ()>,
+    sessions: Layer<SessionId, LiveSession>,
+    requests: Layer<(SessionId, Xid), ()>,
+    calls: Layer<CallId, ParkedCall>,
+    tags: Layer<(ZnodePath, String, CallId), ()>,
+    timers: Layer<(ZnodePath, String), u64>,
+    mounts: Layer<ZnodePath, Mount>,
+    plugins: Layer<String, Plugin>,
+    components: Layer<Sha256, u64>,
+    effects: Vec<Effect>,
+    /// The zxid of the transaction being staged.
+    pub(crate) zxid: Zxid,
+    /// Its time.
+    pub(crate) time: u64,
+}
+
+/// A point of the staging to which it can be taken back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Savepoint {
+    marks: [usize; 11],
+    effects: usize,
+}
+
+macro_rules! each_layer {
+    ($world:expr, $layer:ident => $action:expr) => {{
+        {
+            let $layer = &mut $world.nodes;
+            $action
+        }
+        {
+            let $layer = &mut $world.children;
+            $action
+        }
+        {
+            let $layer = &mut $world.ephemerals;
+            $action
+        }
+        {
+            let $layer = &mut $world.sessions;
+            $action
+        }
+        {
+            let $layer = &mut $world.requests;
+            $action
+        }
+        {
+            let $layer = &mut $world.calls;
+            $action
+        }
+        {
+            let $layer = &mut $world.tags;
+            $action
+        }
+        {
+            let $layer = &mut $world.timers;
+            $action
+        }
+        {
+            let $layer = &mut $world.mounts;
+            $action
+        }
+        {
+            let $layer = &mut $world.plugins;
+            $action
+        }
+        {
+            let $layer = &mut $world.components;
+            $action
+        }
+    }};
+}
+
+impl World {
+    /// Starts to stage the transaction `zxid` at `time`.
+    pub(crate) fn begin(&mut self, zxid: Zxid, time: u64) {
+        assert!(
+            self.effects.is_empty(),
+            "a transaction is begun while another is being staged"
+        );
+        self.zxid = zxid;
+        self.time = time.max(self.time).max(self.tree.time());
+    }
+
+    /// Names this point.
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            marks: [
+                self.nodes.mark(),
+                self.children.mark(),
+                self.ephemerals.mark(),
+                self.sessions.mark(),
+                self.requests.mark(),
+                self.calls.mark(),
+                self.tags.mark(),
+                self.timers.mark(),
+                self.mounts.mark(),
+                self.plugins.mark(),
+                self.components.mark(),
+            ],
+            effects: self.effects.len(),
+        }
+    }
+
+    /// Takes back what was staged since that point.
+    pub(crate) fn rollback(&mut self, to: Savepoint) {
+        let mut marks = to.marks.into_iter();
+        each_layer!(self, layer => layer.rollback(marks.next().unwrap_or(0)));
+        self.effects.truncate(to.effects);
+    }
+
+    /// Takes back the whole transaction.
+    pub(crate) fn abort(&mut self) {
+        each_layer!(self, layer => layer.rollback(0));
+        self.effects.clear();
+    }
+
+    /// Hands the staged effects over.
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The staged transaction is proposed.
+    pub(crate) fn commit(&mut self) {
+        let zxid = self.zxid;
+        each_layer!(self, layer => layer.commit(zxid));
+    }
+
+    /// Transactions up to `applied` are in the tree now.
+    pub(crate) fn prune(&mut self, applied: Zxid) {
+        each_layer!(self, layer => layer.prune(applied));
+    }
+
+    /// This server leads no more: nothing is in flight here.
+    pub(crate) fn clear(&mut self) {
+        each_layer!(self, layer => layer.clear());
+        self.effects.clear();
+    }
+
+    /// Shows committed state only, or all again.
+    pub(crate) fn show_committed_only(&mut self, committed_only: bool) {
+        each_layer!(self, layer => layer.hide(committed_only));
+    }
+
+    // Reading.
+
+    pub(crate) fn node(&self, path: &str) -> Option<Node> {
+        if let Some(pending) = self.nodes.get(path) {
+            return pending.cloned();
+        }
+        self.tree.node(path).map(|node| Node {
+            data: node.data().clone(),
+            acl: node.acl().clone(),
+            owner: node.owner(),
+            created: node.created(),
+            stat: node.stat(),
+        })
+    }
+
+    pub(crate) fn has_node(&self, path: &str) -> bool {
+        match self.nodes.get(path) {
+            Some(pending) => pending.is_some(),
+            None => self.tree.node(path).is_some(),
+        }
+    }
+
+    /// Names of children in order, behind `after`, with the prefix, at most `limit`.
+    pub(crate) fn child_names(
+        &self,
+        parent: &ZnodePath,
+        after: Option<&str>,
+        prefix: &str,
+        limit: usize,
+    ) -> Vec<String> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded((parent.clone(), after.to_owned())),
+            _ => Bound::Included((parent.clone(), prefix.to_owned())),
+        };
+        let mut changed = self
+            .children
+            .range_from(start)
+            .take_while(|((of, name), _)| of == parent && name.starts_with(prefix))
+            .map(|((_, name), present)| (name.as_str(), present.is_some()))
+            .peekable();
+        let mut settled = self
+            .tree
+            .child_names(parent.as_str(), after, prefix)
+            .peekable();
+        let mut names = Vec::new();
+        while names.len() < limit {
+            let take_changed = match (changed.peek(), settled.peek()) {
+                (None, None) => break,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (Some((changed, _)), Some(settled)) => changed <= settled,
+            };
+            if !take_changed {
+                names.extend(settled.next().map(str::to_owned));
+                continue;
+            }
+            let Some((name, present)) = changed.next() else {
+                break;
+            };
+            if settled.peek() == Some(&name) {
+                settled.next();
+            }
+            if present {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    /// Ephemeral nodes of a session.
+    pub(crate) fn ephemerals(&self, session: SessionId) -> BTreeSet<ZnodePath> {
+        let mut paths: BTreeSet<_> = self.tree.ephemerals(session).cloned().collect();
+        let from = Bound::Included((session, ZnodePath::root()));
+        for ((owner, path), present) in self.ephemerals.range_from(from) {
+            if *owner != session {
+                break;
+            }
+            if present.is_some() {
+                paths.insert(path.clone());
+            } else {
+                paths.remove(path);
+            }
+        }
+        paths
+    }
+
+    /// A session that is neither unknown nor closed nor about to be.
+    pub(crate) fn session(&self, session: SessionId) -> Option<LiveSession> {
+        match self.sessions.get(&session) {
+            Some(pending) => pending.copied(),
+            None => self.tree.session(session).map(|session| LiveSession {
+                attachment: session.attachment,
+            }),
+        }
+    }
+
+    /// True if that request was proposed and is not applied yet.
+    pub(crate) fn is_in_flight(&self, session: SessionId, xid: Xid) -> bool {
+        self.requests.get(&(session, xid)).is_some()
+    }
+
+    pub(crate) fn call(&self, call: CallId) -> Option<ParkedCall> {
+        match self.calls.get(&call) {
+            Some(pending) => pending.cloned(),
+            None => self.tree.parked(call).cloned(),
+        }
+    }
+
+    /// Parked calls of a mount with that tag, in park order, behind `after`, at most `limit`.
+    pub(crate) fn calls_with_tag(
+        &self,
+        mount: &ZnodePath,
+        tag: &str,
+        after: CallId,
+        limit: usize,
+    ) -> Vec<ParkedCall> {
+        let mut ids: BTreeSet<CallId> = self
+            .tree
+            .parked_with_tag(mount, tag, after)
+            .map(|call| call.id)
+            .filter(|id| self.calls.get(id).is_none())
+            .take(limit)
+            .collect();
+        let from = Bound::Excluded((mount.clone(), tag.to_owned(), after));
+        let changed = self
+            .tags
+            .range_from(from)
+            .take_while(|((at, with, _), _)| at == mount && with == tag)
+            .filter(|(_, present)| present.is_some())
+            .map(|((_, _, id), _)| *id);
+        ids.extend(changed.take(limit));
+        ids.into_iter()
+            .take(limit)
+            .filter_map(|id| self.call(id))
+            .collect()
+    }
+
+    /// Parked calls of a session.
+    pub(crate) fn calls_of(&self, session: SessionId) -> Vec<ParkedCall> {
+        let mut ids: BTreeSet<CallId> = self.tree.parked_of(session).map(|call| call.id).collect();
+        for (id, call) in self.calls.iter() {
+            match call {
+                Some(call) if call.session == session => ids.insert(*id),
+                _ => ids.remove(id),
+            };
+        }
+        ids.into_iter().filter_map(|id| self.call(id)).collect()
+    }
+
+    /// Parked calls of a mount.
+    pub(crate) fn calls_at(&self, mount: &ZnodePath) -> Vec<ParkedCall> {
+        let mut ids: BTreeSet<CallId> = self
+            .tree
+            .parked_calls_at(mount)
+            .map(|call| call.id)
+            .collect();
+        for (id, call) in self.calls.iter() {
+            match call {
+                Some(call) if call.mount == *mount => ids.insert(*id),
+                _ => ids.remove(id),
+            };
+        }
+        ids.into_iter().filter_map(|id| self.call(id)).collect()
+    }
+
+    /// When a timer rings, if it is set.
+    pub(crate) fn timer(&self, mount: &ZnodePath, tag: &str) -> Option<u64> {
+        match self.timers.get(&(mount.clone(), tag.to_owned())) {
+            Some(pending) => pending.copied(),
+            None => self.tree.timer(mount, tag).map(|timer| timer.due),
+        }
+    }
+
+    /// Tags of a mount's timers.
+    pub(crate) fn timers_at(&self, mount: &ZnodePath) -> BTreeSet<String> {
+        let mut tags: BTreeSet<_> = self
+            .tree
+            .timers_at(mount)
+            .map(|timer| timer.tag.clone())
+            .collect();
+        for ((_, tag), due) in self.timers.iter().filter(|((at, _), _)| at == mount) {
+            if due.is_some() {
+                tags.insert(tag.clone());
+            } else {
+                tags.remove(tag);
+            }
+        }
+        tags
+    }
+
+    pub(crate) fn mount(&self, path: &str) -> Option<&Mount> {
+        match self.mounts.get(path) {
+            Some(pending) => pending,
+            None => self.tree.mount(path),
+        }
+    }
+
+    /// The mount at or above a path.
+    pub(crate) fn mount_of(&self, path: &ZnodePath) -> Option<&Mount> {
+        let mut at = Some(path.as_str());
+        while let Some(text) = at {
+            if let Some(mount) = self.mount(text) {
+                return Some(mount);
+            }
+            at = match text.rsplit_once('/') {
+                Some(("", "")) | None => None,
+                Some(("", _)) => Some("/"),
+                Some((parent, _)) => Some(parent),
+            };
+        }
+        None
+    }
+
+    /// All mounts.
+    pub(crate) fn mounts(&self) -> Vec<Mount> {
+        let mut paths: BTreeSet<_> = self.tree.mounts().map(|mount| mount.path.clone()).collect();
+        paths.extend(self.mounts.iter().map(|(path, _)| path.clone()));
+        paths
+            .iter()
+            .filter_map(|path| self.mount(path.as_str()).cloned())
+            .collect()
+    }
+
+    pub(crate) fn plugin(&self, name: &str) -> Option<Plugin> {
+        match self.plugins.get(name) {
+            Some(pending) => pending.cloned(),
+            None => self.tree.plugin(name).map(|plugin| Plugin {
+                active: plugin.active,
+                revisions: plugin.revisions.clone(),
+            }),
+        }
+    }
+
+    /// Bytes of a component that have arrived, and how many there will be once it is applied.
+    pub(crate) fn component_received(&self, sha256: &Sha256) -> u64 {
+        match self.components.get(sha256) {
+            Some(pending) => pending.copied().unwrap_or(0),
+            None => self
+                .tree
+                .component(sha256)
+                .map_or(0, |component| component.received()),
+        }
+    }
+
+    // Staging. Each function keeps its tables and the list of effects in step.
+
+    pub(crate) fn stage_node(&mut self, path: ZnodePath, node: Option<Node>) {
+        self.nodes.put(path, node, self.zxid);
+    }
+
+    pub(crate) fn stage_child(&mut self, parent: ZnodePath, name: String, present: bool) {
+        self.children
+            .put((parent, name), present.then_some(()), self.zxid);
+    }
+
+    pub(crate) fn stage_ephemeral(&mut self, owner: SessionId, path: ZnodePath, present: bool) {
+        self.ephemerals
+            .put((owner, path), present.then_some(()), self.zxid);
+    }
+
+    pub(crate) fn stage_session(&mut self, session: SessionId, live: Option<LiveSession>) {
+        self.sessions.put(session, live, self.zxid);
+    }
+
+    pub(crate) fn stage_request(&mut self, session: SessionId, xid: Xid) {
+        self.requests.put((session, xid), Some(()), self.zxid);
+    }
+
+    pub(crate) fn stage_park(&mut self, call: ParkedCall) {
+        self.tags.put(
+            (call.mount.clone(), call.tag.clone(), call.id),
+            Some(()),
+            self.zxid,
+        );
+        self.calls.put(call.id, Some(call.clone()), self.zxid);
+        self.effects.push(Effect::ParkCall(call));
+    }
+
+    pub(crate) fn stage_end_call(&mut self, call: &ParkedCall, answer: Answer) {
+        self.tags.put(
+            (call.mount.clone(), call.tag.clone(), call.id),
+            None,
+            self.zxid,
+        );
+        self.calls.put(call.id, None, self.zxid);
+        self.effects.push(Effect::EndCall {
+            call: call.id,
+            answer,
+        });
+    }
+
+    pub(crate) fn stage_timer(&mut self, mount: ZnodePath, tag: String, due: Option<u64>) {
+        self.timers
+            .put((mount.clone(), tag.clone()), due, self.zxid);
+        self.effects.push(match due {
+            Some(due) => Effect::SetTimer(zareba_model::Timer { mount, tag, due }),
+            None => Effect::ClearTimer { mount, tag },
+        });
+    }
+
+    pub(crate) fn stage_mount(&mut self, mount: Mount) {
+        self.mounts
+            .put(mount.path.clone(), Some(mount.clone()), self.zxid);
+        self.effects.push(Effect::PutMount(mount));
+    }
+
+    pub(crate) fn stage_unmount(&mut self, path: ZnodePath) {
+        self.mounts.put(path.clone(), None, self.zxid);
+        self.effects.push(Effect::RemoveMount { path });
+    }
+
+    pub(crate) fn stage_plugin(&mut self, name: String, plugin: Plugin) {
+        self.plugins.put(name, Some(plugin), self.zxid);
+    }
+
+    pub(crate) fn stage_component(&mut self, sha256: Sha256, received: u64) {
+        self.components.put(sha256, Some(received), self.zxid);
+    }
+
+    pub(crate) fn stage_effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
