@@ -170,6 +170,9 @@ impl Tree {
 
     fn delete_node(&mut self, path: &ZnodePath, zxid: Zxid, changes: &mut Changes) {
         self.dirty.mark(RecordKey::Node(path.clone()));
+        if reserved::is_reserved(path.as_str()) {
+            return;
+        }
         let Some(parent) = path.parent_str().and_then(|parent| self.nodes.find(parent)) else {
             return;
         };
@@ -178,11 +181,9 @@ impl Tree {
             self.remove_subtree(id, parent);
         }
         // Even if the node is gone already: its parent was read before or after, as may be.
-        if !reserved::is_reserved(path.as_str()) {
-            self.subtract_node(parent);
-            self.touch_folder(parent, zxid, None);
-            self.add_node(parent);
-        }
+        self.subtract_node(parent);
+        self.touch_folder(parent, zxid, None);
+        self.add_node(parent);
         if found.is_some() {
             changes.events.push((path.clone(), EventKind::Deleted));
         }

@@ -1,12 +1,14 @@
 //! The reserved subtree: replicated records shown as read-only nodes with JSON data. Nothing is
 //! stored here, and no secret is shown.
 //!
-//!     /zareba                        where the tree stands
-//!     /zareba/calls/<id>             a parked call
-//!     /zareba/mounts/<path>          a mount, its path escaped: `/` as %2F and `%` as %25
-//!     /zareba/plugins/<name>/<sha>   a revision
-//!     /zareba/sessions/<id>          a session
-//!     /zareba/timers                 all timers, soonest first
+//! ```text
+//! /zareba                        where the tree stands
+//! /zareba/calls/<id>             a parked call
+//! /zareba/mounts/<path>          a mount, its path escaped: / as %2F and % as %25
+//! /zareba/plugins/<name>/<sha>   a revision
+//! /zareba/sessions/<id>          a session
+//! /zareba/timers                 all timers, soonest first
+//! ```
 
 use bytes::Bytes;
 use serde_json::{Value, json};

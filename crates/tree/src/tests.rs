@@ -1,1 +1,6 @@
-//! Tests of the whole tree: a naive reference model, and replay over fuzzy images.
+//! Tests of the whole tree: against a naive reference model, and by replay over fuzzy images.
+
+mod fuzzy;
+mod log;
+mod model;
+mod reads;

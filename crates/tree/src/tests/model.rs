@@ -1,0 +1,133 @@
+//! The tree against the simplest model of it: one map of paths.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use zareba_model::{Effect, EventKind, SessionId, Stat, Txn, ZnodePath, Zxid};
+
+use crate::tests::log::Leader;
+
+struct Plain {
+    data: Bytes,
+    stat: Stat,
+}
+
+type Model = BTreeMap<String, Plain>;
+
+/// ZooKeeper's rules as its documentation has them, one list change at a time.
+fn apply(model: &mut Model, zxid: Zxid, txn: &Txn) -> Vec<(String, EventKind)> {
+    let mut events = Vec::new();
+    for effect in &txn.effects {
+        match effect {
+            Effect::CreateNode {
+                path, data, owner, ..
+            } => {
+                let stat = Stat {
+                    czxid: zxid,
+                    mzxid: zxid,
+                    pzxid: zxid,
+                    ctime: txn.time,
+                    mtime: txn.time,
+                    ephemeral_owner: *owner,
+                    data_length: data.len() as u32,
+                    ..Stat::default()
+                };
+                let data = data.clone();
+                model.insert(path.to_string(), Plain { data, stat });
+                events.push((path.to_string(), EventKind::Created));
+                events.push(list_changed(model, path, zxid, 1));
+            }
+            Effect::SetNode { path, data, .. } => {
+                let node = model.get_mut(path.as_str()).unwrap();
+                node.data = data.clone();
+                node.stat.data_length = data.len() as u32;
+                node.stat.version += 1;
+                node.stat.mzxid = zxid;
+                node.stat.mtime = txn.time;
+                events.push((path.to_string(), EventKind::Changed));
+            }
+            Effect::DeleteNode { path } => {
+                model.remove(path.as_str()).unwrap();
+                events.push((path.to_string(), EventKind::Deleted));
+                events.push(list_changed(model, path, zxid, -1));
+            }
+            _ => {}
+        }
+    }
+    events
+}
+
+fn list_changed(model: &mut Model, child: &ZnodePath, zxid: Zxid, by: i64) -> (String, EventKind) {
+    let path = child.parent().unwrap().to_string();
+    let parent = model.get_mut(&path).unwrap();
+    parent.stat.cversion += 1;
+    parent.stat.pzxid = zxid;
+    parent.stat.num_children = parent.stat.num_children.wrapping_add_signed(by);
+    (path, EventKind::ChildrenChanged)
+}
+
+fn children_of<'a>(model: &'a Model, path: &'a str) -> impl Iterator<Item = &'a str> {
+    let inside = if path == "/" {
+        "/".to_owned()
+    } else {
+        format!("{path}/")
+    };
+    let below = model
+        .keys()
+        .filter_map(move |key| key.strip_prefix(&inside));
+    below.filter(|name| !name.is_empty() && !name.contains('/'))
+}
+
+#[test]
+fn every_node_stat_list_event_and_digest_is_the_models() {
+    for seed in 0..40 {
+        let mut leader = Leader::new(seed + 777);
+        let mut model = Model::new();
+        let (data, stat) = (Bytes::new(), Stat::default());
+        model.insert("/".to_owned(), Plain { data, stat });
+        let mut follower = crate::Tree::default();
+        for _ in 0..120 {
+            let (zxid, txn) = leader.step();
+            let changes = follower.apply(zxid, &txn);
+            let expected = apply(&mut model, zxid, &txn);
+            let events = changes
+                .events
+                .iter()
+                .map(|(path, kind)| (path.to_string(), *kind));
+            assert_eq!(events.collect::<Vec<_>>(), expected);
+            let tree = &leader.tree;
+            assert_eq!(
+                tree.digest(),
+                tree.recomputed_digest(),
+                "seed {seed} at {zxid}"
+            );
+            assert_eq!(tree.digest(), follower.digest());
+            assert_eq!(tree.node_count(), model.len());
+        }
+        for (path, plain) in &model {
+            let node = leader.tree.node(path).unwrap();
+            assert_eq!(
+                (node.data(), node.stat()),
+                (plain.data.clone(), plain.stat),
+                "{path}"
+            );
+            let mut names: Vec<_> = children_of(&model, path).collect();
+            names.sort_unstable();
+            assert_eq!(
+                leader.tree.child_names(path, None, "").collect::<Vec<_>>(),
+                names
+            );
+        }
+        for session in leader.tree.sessions() {
+            let owned = |plain: &Plain| plain.stat.ephemeral_owner == session.id;
+            let expected: Vec<_> = model.iter().filter(|(_, plain)| owned(plain)).collect();
+            let found = leader.tree.ephemerals(session.id);
+            assert!(
+                found
+                    .map(ZnodePath::as_str)
+                    .eq(expected.iter().map(|(path, _)| path.as_str()))
+            );
+        }
+        assert_eq!(leader.tree.ephemerals(SessionId::NONE).count(), 0);
+    }
+}

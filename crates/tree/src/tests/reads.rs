@@ -1,0 +1,254 @@
+//! Reads, results, marks and the reserved subtree, one case at a time.
+
+use bytes::Bytes;
+use zareba_model::{
+    Acl, Answer, CallId, Cause, ChildrenPage, DigestMark, Effect, ErrorCode, Outcome, ParkedCall,
+    Password, ServerId, SessionId, Txn, Xid, Zxid,
+};
+
+use crate::tests::log::path;
+use crate::tree::Tree;
+
+fn apply(tree: &mut Tree, effects: Vec<Effect>, cause: Cause) -> crate::Changes {
+    let zxid = Zxid::new(1, tree.applied().counter + 1);
+    let txn = Txn {
+        time: 50,
+        cause,
+        effects,
+        mark: None,
+    };
+    tree.apply(zxid, &txn)
+}
+
+fn create(at: &str, parent_created: u64) -> Effect {
+    Effect::CreateNode {
+        path: path(at),
+        data: Bytes::from_static(b"x"),
+        acl: Acl::open(),
+        owner: SessionId::NONE,
+        parent_created,
+    }
+}
+
+fn open(session: u64) -> Effect {
+    Effect::OpenSession {
+        session: SessionId(session),
+        password: Password(*b"secretsecretsecr"),
+        timeout_ms: 4_000,
+        server: ServerId(1),
+    }
+}
+
+fn request(session: u64, xid: u64, acked: u64, answer: Option<Answer>) -> Cause {
+    Cause::Request {
+        session: SessionId(session),
+        xid: Xid(xid),
+        acked: Xid(acked),
+        answer,
+    }
+}
+
+fn names(answer: Answer) -> (Vec<String>, bool) {
+    match answer {
+        Ok(Outcome::Children { names, more, .. }) => (names, more),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn page(after: Option<&str>, prefix: &str, limit: u32) -> ChildrenPage {
+    ChildrenPage {
+        after: after.map(str::to_owned),
+        prefix: prefix.to_owned(),
+        limit,
+    }
+}
+
+#[test]
+fn pages_of_a_large_folder_hold_every_child_once_in_order() {
+    let mut tree = Tree::default();
+    apply(&mut tree, vec![create("/f", 1)], Cause::System);
+    // Neither rising nor falling, so that chunks are split in the middle.
+    let number = |i: u64| i * 7919 % 3000;
+    let effects = (0..3000)
+        .map(|i| create(&format!("/f/n{:04}", number(i)), i + 1))
+        .collect();
+    apply(&mut tree, effects, Cause::System);
+    let gone = (0..3000).filter(|i| i % 3 == 0);
+    let delete = |i| Effect::DeleteNode {
+        path: path(&format!("/f/n{i:04}")),
+    };
+    apply(&mut tree, gone.map(delete).collect(), Cause::System);
+    let expected: Vec<_> = (0..3000)
+        .filter(|i| i % 3 != 0)
+        .map(|i| format!("n{i:04}"))
+        .collect();
+    let mut found = Vec::<String>::new();
+    loop {
+        let page = page(found.last().map(String::as_str), "", 7);
+        let (names, more) = names(tree.children(&path("/f"), &page));
+        found.extend(names);
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(found, expected);
+    let (some, more) = names(tree.children(&path("/f"), &page(Some("n0001"), "n000", 0)));
+    assert_eq!(
+        (some.as_slice(), more),
+        (
+            &["n0002", "n0004", "n0005", "n0007", "n0008"].map(str::to_owned)[..],
+            false
+        )
+    );
+    assert_eq!(tree.digest(), tree.recomputed_digest());
+}
+
+#[test]
+fn a_fault_names_the_nearest_node_above() {
+    let mut tree = Tree::default();
+    apply(&mut tree, vec![create("/a", 1)], Cause::System);
+    let fault = tree.get(&path("/a/b/c")).unwrap_err();
+    assert_eq!(fault.code, ErrorCode::NoNode);
+    assert_eq!(
+        fault.message,
+        "there is no node /a/b/c; the nearest one above it is /a"
+    );
+    assert_eq!(tree.exists(&path("/a/b")), Ok(Outcome::Existence(None)));
+}
+
+#[test]
+fn a_result_is_kept_until_it_is_acknowledged_and_never_again() {
+    let mut tree = Tree::default();
+    let answer = || Some(Ok(Outcome::Deleted));
+    apply(&mut tree, vec![open(9)], Cause::System);
+    apply(&mut tree, vec![], request(9, 1, 0, answer()));
+    apply(&mut tree, vec![], request(9, 2, 0, answer()));
+    assert_eq!(
+        tree.result(SessionId(9), Xid(1)),
+        Some(&Ok(Outcome::Deleted))
+    );
+    apply(&mut tree, vec![], request(9, 3, 1, None));
+    assert_eq!(tree.result(SessionId(9), Xid(1)), None);
+    assert!(tree.result(SessionId(9), Xid(2)).is_some());
+    apply(&mut tree, vec![], request(9, 1, 0, answer()));
+    assert_eq!(tree.result(SessionId(9), Xid(1)), None);
+    assert_eq!(tree.acked(SessionId(9)), Xid(1));
+    let before = tree.digest();
+    apply(&mut tree, vec![], request(8, 1, 0, answer()));
+    assert_eq!(tree.digest(), before);
+}
+
+#[test]
+fn the_end_of_a_parked_call_answers_its_request() {
+    let mut tree = Tree::default();
+    apply(&mut tree, vec![open(9)], Cause::System);
+    let call = ParkedCall {
+        id: CallId(2),
+        session: SessionId(9),
+        xid: Xid(4),
+        mount: path("/m"),
+        op: "acquire".to_owned(),
+        tag: "db".to_owned(),
+        since: 0,
+        deadline: Some(70),
+    };
+    let changes = apply(
+        &mut tree,
+        vec![Effect::ParkCall(call.clone())],
+        request(9, 4, 0, None),
+    );
+    assert_eq!(changes.calls_parked, [CallId(2)]);
+    assert_eq!(
+        tree.parked_of_request(SessionId(9), Xid(4)),
+        Some(CallId(2))
+    );
+    let answer = Ok(Outcome::Called(Bytes::from_static(b"7")));
+    let end = Effect::EndCall {
+        call: CallId(2),
+        answer: answer.clone(),
+    };
+    let changes = apply(&mut tree, vec![end], Cause::System);
+    assert_eq!(changes.calls_ended, [(call, answer.clone())]);
+    assert_eq!(tree.result(SessionId(9), Xid(4)), Some(&answer));
+    assert_eq!(tree.parked_of_request(SessionId(9), Xid(4)), None);
+    assert_eq!((tree.parked_count(), tree.deadlines().count()), (0, 0));
+}
+
+#[test]
+fn a_mark_that_differs_is_reported_and_one_too_old_is_not_compared() {
+    let mut tree = Tree::default();
+    apply(&mut tree, vec![create("/a", 1)], Cause::System);
+    let digest = tree.digest();
+    let mut marked = |counter, zxid, digest| {
+        let mark = Some(DigestMark { zxid, digest });
+        let txn = Txn {
+            time: 1,
+            cause: Cause::System,
+            effects: vec![],
+            mark,
+        };
+        tree.apply(Zxid::new(1, counter), &txn).diverged
+    };
+    assert_eq!(marked(2, Zxid::new(1, 1), digest), None);
+    let diverged = marked(3, Zxid::new(1, 1), digest ^ 1).unwrap();
+    assert_eq!((diverged.expected, diverged.found), (digest ^ 1, digest));
+    assert_eq!(marked(4, Zxid::new(0, 9), 5), None);
+}
+
+#[test]
+fn the_reserved_subtree_shows_records_but_no_password() {
+    let mut tree = Tree::default();
+    apply(
+        &mut tree,
+        vec![create("/y", 1), create("/zz", 2), open(9)],
+        Cause::System,
+    );
+    let (root, _) = names(tree.children(&path("/"), &page(None, "", 0)));
+    assert_eq!(root, ["y", "zareba", "zz"]);
+    assert_eq!(
+        names(tree.children(&path("/"), &page(Some("y"), "", 1))),
+        (vec!["zareba".to_owned()], true)
+    );
+    let (sessions, _) = names(tree.children(&path("/zareba/sessions"), &page(None, "", 0)));
+    assert_eq!(sessions, ["0000000000000009"]);
+    let Ok(Outcome::Got { data, stat }) = tree.get(&path("/zareba/sessions/0000000000000009"))
+    else {
+        panic!("a session is shown");
+    };
+    let text = std::str::from_utf8(&data).unwrap();
+    assert!(
+        text.contains("\"timeout_ms\":4000") && !text.contains("secret"),
+        "{text}"
+    );
+    assert_eq!(stat.data_length as usize, data.len());
+    for folder in [
+        "/zareba",
+        "/zareba/calls",
+        "/zareba/mounts",
+        "/zareba/plugins",
+        "/zareba/timers",
+    ] {
+        assert!(tree.get(&path(folder)).is_ok(), "{folder}");
+    }
+    for absent in ["/zareba/sessions/9", "/zareba/other", "/zareba/timers/x"] {
+        assert_eq!(tree.get(&path(absent)).unwrap_err().code, ErrorCode::NoNode);
+    }
+    assert!(!crate::reserved::is_reserved("/zarebas"));
+}
+
+#[test]
+fn effects_on_the_root_and_the_reserved_subtree_do_nothing() {
+    let mut tree = Tree::default();
+    let digest = tree.digest();
+    let delete = |at| Effect::DeleteNode { path: path(at) };
+    let effects = vec![
+        create("/zareba", 1),
+        create("/zareba/x", 1),
+        create("/", 1),
+        delete("/"),
+        delete("/zareba"),
+    ];
+    let changes = apply(&mut tree, effects, Cause::System);
+    assert_eq!(changes.events, []);
+    assert_eq!((tree.digest(), tree.node_count()), (digest, 1));
+}
