@@ -27,4 +27,8 @@ pub struct ServerStatus {
     pub connections: u64,
     /// Transactions proposed here and not committed.
     pub outstanding: u64,
+    /// Its process; several servers may share one.
+    pub process: u32,
+    /// CPU time the process has used so far, user and system, microseconds.
+    pub cpu_us: u64,
 }

@@ -204,7 +204,7 @@ impl<P: PluginRuntime> Replica<P> {
         self.watches.sessions()
     }
 
-    /// This server as it sees itself.
+    /// This server as it sees itself; the shell adds what it alone knows of the process.
     pub fn status(&self) -> ServerStatus {
         let (role, leader) = match self.role {
             Role::Looking => ("looking", None),
@@ -223,6 +223,8 @@ impl<P: PluginRuntime> Replica<P> {
             sessions: tree.session_count() as u64,
             connections: self.held.len() as u64,
             outstanding: self.zab.outstanding() as u64,
+            process: 0,
+            cpu_us: 0,
         }
     }
 

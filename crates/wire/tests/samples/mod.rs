@@ -288,6 +288,8 @@ fn status() -> ServerStatus {
         sessions: 50,
         connections: 20,
         outstanding: 3,
+        process: 4242,
+        cpu_us: 1_500_000,
     }
 }
 
