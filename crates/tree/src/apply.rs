@@ -256,13 +256,13 @@ impl Tree {
                 attachment,
                 server,
             } => {
-                if self
-                    .sessions
-                    .attach(*id, *attachment, *server, &mut self.digest)
-                {
-                    self.dirty.mark(RecordKey::Session(*id));
-                    changes.sessions_attached.push((*id, *attachment, *server));
+                let digest = &mut self.digest;
+                let is_there = self.sessions.attach(*id, *attachment, *server, digest);
+                if !is_there {
+                    return;
                 }
+                self.dirty.mark(RecordKey::Session(*id));
+                changes.sessions_attached.push((*id, *attachment, *server));
             }
             Effect::CloseSession { session: id } => {
                 self.dirty.mark(RecordKey::Session(*id));
@@ -348,10 +348,13 @@ impl Tree {
                     .push((name.clone(), revision.sha256));
             }
             Effect::ActivateRevision { name, sha256 } => {
-                if self.plugins.activate(name, *sha256, &mut self.digest) {
-                    self.dirty.mark(RecordKey::Plugin(name.clone()));
-                    changes.revisions_activated.push((name.clone(), *sha256));
+                let is_there = self.plugins.activate(name, *sha256, &mut self.digest);
+                if !is_there {
+                    return;
                 }
+                self.dirty.mark(RecordKey::Plugin(name.clone()));
+                let activated = (name.clone(), *sha256);
+                changes.revisions_activated.push(activated);
             }
             Effect::PutMount(mount) => {
                 self.plugins.put_mount(mount.clone(), &mut self.digest);

@@ -71,10 +71,7 @@ impl Children {
     }
 
     /// All ids from a place on, in name order.
-    pub(crate) fn from_place(
-        &self,
-        (chunk_at, at): (usize, usize),
-    ) -> impl Iterator<Item = NodeId> {
+    pub(crate) fn iter_at(&self, (chunk_at, at): (usize, usize)) -> impl Iterator<Item = NodeId> {
         let first = self.chunks.get(chunk_at).and_then(|chunk| chunk.get(at..));
         let rest = self.chunks.get(chunk_at + 1..).unwrap_or_default();
         first

@@ -121,7 +121,7 @@ impl Nodes {
         let folder = self.get(id).and_then(|node| node.folder.as_deref());
         let found = folder.map(|folder| {
             let place = folder.children.place(start, &|id| self.name(id));
-            folder.children.from_place(place)
+            folder.children.iter_at(place)
         });
         found.into_iter().flatten()
     }
