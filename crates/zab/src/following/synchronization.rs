@@ -25,21 +25,17 @@ impl Following {
         after: Zxid,
         outputs: &mut Vec<Output>,
     ) -> Next {
-        let Some(keep) = member.history.floor(after) else {
-            // All before the window is delivered, and no leader may ask to drop that.
-            panic!(
-                "the leader asks to truncate to {after}, but all up to {} is delivered",
-                member.history.base()
-            );
-        };
-        member.history.truncate(keep);
-        member.writes.truncate(keep, outputs);
-        if keep != after {
-            // The leader has an entry there that this log lacks: it parts even earlier, and its new
-            // end tells the leader where.
-            self.knock(member, outputs);
-            return Next::Stay;
+        assert!(
+            after >= member.history.committed(),
+            "the leader asks to truncate to {after}, but all up to {} is committed",
+            member.history.committed()
+        );
+        if !member.history.contains(after) {
+            // No correct leader says so: its histories and this one part behind a common entry.
+            return Next::Look;
         }
+        member.history.truncate(after);
+        member.writes.truncate(after, outputs);
         self.begin_synchronization(member, outputs);
         Next::Stay
     }

@@ -23,11 +23,13 @@ enum Sync {
 }
 
 /// An id names one transaction and one history before it, so a log that ends with an id of ours is a
-/// prefix of ours. Otherwise the largest id of ours below its end is where it parts from ours at the
-/// latest: a follower that lacks even that drops more and knocks again. All it has delivered is in
-/// our history and not above its log's end, so that neither TRUNC nor SNAP can take that away: TRUNC
-/// cuts behind it, and SNAP is chosen only where our whole window, hence our delivered point, lies
-/// above the end of its log.
+/// prefix of ours. Otherwise it ends with entries of some epoch `e` that were never committed, while
+/// our history goes through all that was ever established, hence through the beginning of `e`: the
+/// largest id of ours below its end is in its log too, and is where the two part.
+///
+/// All that a follower has delivered is committed, hence in our history and not above its log's end.
+/// So TRUNC cuts behind it; and SNAP is chosen only where our window, hence our delivered point, lies
+/// above the end of its log, so that the snapshot contains all it ever acked.
 fn choose_sync(history: &History, follower_last: Zxid) -> Sync {
     match history.floor(follower_last) {
         Some(floor) if floor == follower_last => Sync::Diff,

@@ -1,0 +1,122 @@
+//! What must be true of the whole ensemble, whatever happens. Violations are panics.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use zareba_model::{Entry, Epoch, ServerId, Zxid};
+use zareba_zab::Message;
+
+use crate::disk::{Disk, Image};
+
+#[derive(Clone, Debug, Default)]
+pub struct Oracle {
+    /// All that was delivered anywhere, in order.
+    pub order: Vec<Entry>,
+    places: BTreeMap<Zxid, usize>,
+    proposed: BTreeMap<Zxid, Bytes>,
+    leaders: BTreeMap<Epoch, ServerId>,
+    /// Whether claims are compared with the speaker's disk; off to see what false claims lead to.
+    pub checks_claims: bool,
+}
+
+impl Oracle {
+    pub fn new() -> Self {
+        Self {
+            checks_claims: true,
+            ..Self::default()
+        }
+    }
+
+    /// How many transactions come up to `zxid`.
+    pub fn place(&self, zxid: Zxid) -> usize {
+        if zxid == Zxid::ZERO {
+            return 0;
+        }
+        *self.places.get(&zxid).expect("a place that was delivered")
+    }
+
+    pub fn on_proposed(&mut self, zxid: Zxid, payload: Bytes) {
+        let before = self.proposed.insert(zxid, payload);
+        assert!(before.is_none(), "{zxid} was proposed twice");
+    }
+
+    /// `place` is how many the server had delivered before.
+    pub fn on_delivered<'a>(
+        &mut self,
+        server: ServerId,
+        place: usize,
+        entry: &Entry,
+        disks: impl Iterator<Item = &'a Disk>,
+        quorum: usize,
+    ) {
+        assert_eq!(
+            self.proposed.get(&entry.zxid),
+            Some(&entry.payload),
+            "server {server} delivers {}, which nobody proposed",
+            entry.zxid
+        );
+        match self.order.get(place) {
+            Some(known) => assert_eq!(
+                known, entry,
+                "server {server} delivers {} where others have delivered {}",
+                entry.zxid, known.zxid
+            ),
+            None => {
+                assert_eq!(place, self.order.len(), "server {server} has left some out");
+                self.order.push(entry.clone());
+                self.places.insert(entry.zxid, place + 1);
+                let had = |image: &Image| {
+                    image.contains(entry.zxid) || image.rotten.contains(&entry.zxid)
+                };
+                let copies = disks.filter(|disk| had(&disk.image)).count();
+                assert!(
+                    copies >= quorum,
+                    "{} is delivered with {copies} copies",
+                    entry.zxid
+                );
+            }
+        }
+    }
+
+    pub fn on_leading(&mut self, server: ServerId, epoch: Epoch, delivered: usize) {
+        let other = self.leaders.insert(epoch, server);
+        assert!(
+            other.is_none(),
+            "epoch {epoch} has leaders {server} and {other:?}"
+        );
+        // A stalled server may learn late that its reign began; newer epochs are not its concern.
+        let older = self.order.partition_point(|entry| entry.zxid.epoch < epoch);
+        assert!(
+            delivered >= older,
+            "leader {server} of epoch {epoch} lacks what was delivered in older epochs"
+        );
+    }
+
+    pub fn on_sent(&self, server: ServerId, message: &Message, image: &Image) {
+        if !self.checks_claims {
+            return;
+        }
+        let durable = match message {
+            Message::Ack { zxid, .. } => image.contains(*zxid),
+            Message::NewEpoch { epoch, .. } => image.accepted >= *epoch,
+            Message::AckEpoch {
+                epoch,
+                current_epoch,
+                last_zxid,
+                ..
+            } => {
+                image.accepted == *epoch
+                    && image.current == *current_epoch
+                    && image.last() == *last_zxid
+            }
+            Message::AckNewLeader {
+                epoch, last_zxid, ..
+            } => image.current == *epoch && image.contains(*last_zxid),
+            _ => true,
+        };
+        assert!(
+            durable,
+            "server {server} claims what is not durable: {message:?}"
+        );
+    }
+}

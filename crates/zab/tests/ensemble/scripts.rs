@@ -1,0 +1,197 @@
+//! Runs the scripts of testdata: commands, `----`, and what must happen. `UPDATE_EXPECT=1` writes the
+//! expectations anew, for a person to read.
+//!
+//! | command | |
+//! |---|---|
+//! | `servers N`, first | an ensemble of N, none up |
+//! | `window N` | entries kept in memory |
+//! | `start I..`, `crash I..` | servers come up, with links to all that are up; go down |
+//! | `cut A B`, `connect A B` | the link between two breaks, stands |
+//! | `hold A B`, `release A B` | words from A to B wait, go on |
+//! | `hold-disk A`, `release-disk A` | writes of A are not synced, are |
+//! | `propose A WORD..` | a batch of proposals, one by one if A may |
+//! | `run MS` | time passes |
+//! | `input A hole` | A receives, as from its leader, a proposal that leaves one out |
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use zareba_model::{Entry, ServerId, Zxid};
+use zareba_zab::{Config, Input, Message, Role};
+
+use crate::cluster::Cluster;
+
+struct Script {
+    cluster: Cluster,
+    held_disks: BTreeSet<ServerId>,
+}
+
+fn numbers(words: &[&str]) -> Vec<u64> {
+    words
+        .iter()
+        .map(|word| word.parse().expect("a number"))
+        .collect()
+}
+
+fn servers(words: &[&str]) -> Vec<ServerId> {
+    numbers(words).into_iter().map(ServerId).collect()
+}
+
+impl Script {
+    fn new(servers: u64, window: usize) -> Self {
+        let mut config = Config::new(ServerId(1), (1..=servers).map(ServerId));
+        config.window_entries = window;
+        let mut cluster = Cluster::new(config, 1);
+        cluster.tracing = true;
+        Self {
+            cluster,
+            held_disks: BTreeSet::new(),
+        }
+    }
+
+    fn command(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let cluster = &mut self.cluster;
+        match words.as_slice() {
+            ["start", ids @ ..] => servers(ids).into_iter().for_each(|id| cluster.start(id)),
+            ["crash", ids @ ..] => servers(ids).into_iter().for_each(|id| self.crash(id)),
+            ["cut", ids @ ..] => {
+                let ids = servers(ids);
+                cluster.network.cut(ids[0], ids[1]);
+            }
+            ["connect", ids @ ..] => {
+                let ids = servers(ids);
+                cluster.network.connect(ids[0], ids[1]);
+            }
+            ["hold", ids @ ..] => {
+                let ids = servers(ids);
+                cluster.network.stick(ids[0], ids[1], u64::MAX);
+            }
+            ["release", ids @ ..] => {
+                let ids = servers(ids);
+                cluster.network.stick(ids[0], ids[1], 0);
+            }
+            ["hold-disk", id] => {
+                self.held_disks.insert(servers(&[id])[0]);
+            }
+            ["release-disk", id] => {
+                let id = servers(&[id])[0];
+                self.held_disks.remove(&id);
+                for write in &mut cluster.node_mut(id).disk.pending {
+                    write.0 = 0;
+                }
+            }
+            ["propose", id, payloads @ ..] => {
+                let id = servers(&[id])[0];
+                for payload in payloads {
+                    cluster.propose(id, (*payload).to_owned());
+                }
+                cluster.flush(id);
+            }
+            ["run", ms] => (0..numbers(&[ms])[0]).for_each(|_| self.step()),
+            ["input", id, "hole"] => self.hole(servers(&[id])[0]),
+            other => panic!("unknown command {other:?}"),
+        }
+    }
+
+    /// A crash that loses every write that is not synced.
+    fn crash(&mut self, id: ServerId) {
+        self.cluster.node_mut(id).disk.pending.clear();
+        self.cluster.crash(id);
+    }
+
+    fn step(&mut self) {
+        for id in &self.held_disks {
+            for write in &mut self.cluster.node_mut(*id).disk.pending {
+                write.0 = u64::MAX;
+            }
+        }
+        self.cluster.step();
+    }
+
+    fn hole(&mut self, id: ServerId) {
+        let zab = self
+            .cluster
+            .node(id)
+            .zab
+            .as_ref()
+            .expect("a server that is up");
+        let Role::Following { leader, epoch } = zab.role() else {
+            panic!("{id} does not follow");
+        };
+        let after = zab.last_logged().next().expect("a number");
+        let message = Message::Propose {
+            epoch,
+            after,
+            entries: vec![Entry {
+                zxid: after.next().expect("a number"),
+                payload: Bytes::from_static(b"hole"),
+            }],
+            committed: Zxid::ZERO,
+        };
+        let from = leader;
+        self.cluster.input(id, Input::Received { from, message });
+        self.cluster.flush(id);
+    }
+}
+
+fn setting(commands: &str, name: &str, default: u64) -> u64 {
+    let line = commands.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(default, |text| text.trim().parse().expect("a number"))
+}
+
+fn run(commands: &str) -> String {
+    let window = usize::try_from(setting(commands, "window ", 1000)).expect("a size");
+    let mut script = Script::new(setting(commands, "servers ", 3), window);
+    let mut text = String::new();
+    for line in commands.lines() {
+        let quiet = line.starts_with('#') || line.trim().is_empty();
+        if quiet || line.starts_with("servers ") || line.starts_with("window ") {
+            continue;
+        }
+        text.push_str(&format!("> {line}\n"));
+        script.command(line);
+        for happened in script.cluster.trace.drain(..) {
+            text.push_str(&format!("{happened}\n"));
+        }
+    }
+    text
+}
+
+/// Runs one script and compares.
+fn check(name: &str) {
+    let path = format!("{}/testdata/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("the script");
+    let (commands, expected) = text.split_once("----\n").unwrap_or((&text, ""));
+    let happened = run(commands);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, format!("{commands}----\n{happened}")).expect("the script");
+        return;
+    }
+    assert_eq!(expected, happened, "{name}: not what the script expects");
+}
+
+macro_rules! scripts {
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { check(stringify!($name)); })*
+
+        #[test]
+        fn every_script_is_run() {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
+            let files = std::fs::read_dir(folder).expect("the folder").count();
+            assert_eq!(files, [$(stringify!($name)),*].len());
+        }
+    };
+}
+
+scripts! {
+    three_servers_elect_and_broadcast
+    a_follower_behind_gets_a_diff
+    an_uncommitted_tail_is_truncated
+    a_follower_far_behind_gets_a_snapshot
+    a_leader_dies_and_another_is_elected
+    no_ack_before_it_is_durable
+    a_commit_between_newleader_and_uptodate_is_kept
+    a_hole_sends_the_follower_looking
+    stale_tails_of_two_epochs_are_truncated
+}
