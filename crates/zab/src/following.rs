@@ -21,7 +21,7 @@ use zareba_model::{Epoch, ServerId, Zxid};
 
 use crate::input::Now;
 use crate::member::{Member, Next};
-use crate::message::{Join, Message};
+use crate::message::{Join, Message, Phase};
 use crate::output::{Output, Token};
 use crate::timer::Timer;
 
@@ -88,7 +88,11 @@ impl Following {
     }
 
     pub(crate) fn on_tick(&self, member: &Member) -> Next {
-        let joining = !matches!(self.stage, Stage::Broadcasting | Stage::Receiving { .. });
+        // A snapshot takes its time, and how long to wait for other followers the leader decides.
+        let joining = !matches!(
+            self.stage,
+            Stage::Receiving { .. } | Stage::Adopted | Stage::Broadcasting
+        );
         let silent = Timer::Silence.fired(&member.config, self.heard_at, member.now);
         if silent || joining && Timer::Join.fired(&member.config, self.began_at, member.now) {
             return Next::Look;
@@ -140,9 +144,20 @@ impl Following {
             self.send_pong(number, outputs);
         }
         if let Stage::Receiving { .. } = self.stage {
-            return self.keep(member, message);
+            return match message {
+                Message::Ping { .. } => Next::Stay,
+                message => self.keep(member, message),
+            };
         }
         self.on_stream(member, message, outputs)
+    }
+
+    /// True if a vote shows that the leader has resigned. While this server knocks, the vote may
+    /// be older than the reign.
+    pub(crate) fn is_left_by(&self, voter: ServerId, phase: Phase) -> bool {
+        voter == self.leader
+            && phase == Phase::Looking
+            && !matches!(self.stage, Stage::Knocking { .. })
     }
 
     /// A write has become durable.

@@ -121,11 +121,6 @@ impl History {
         }
     }
 
-    /// The place before the first entry held.
-    pub(crate) fn base(&self) -> Zxid {
-        self.base
-    }
-
     /// The last entry, or the base.
     pub(crate) fn last(&self) -> Zxid {
         self.entries.back().map_or(self.base, |entry| entry.zxid)
@@ -241,7 +236,7 @@ mod tests {
     fn trimming_keeps_what_is_not_delivered() {
         let mut history = history();
         history.trim(0, 0);
-        assert_eq!(history.base(), Zxid::new(1, 4));
+        assert_eq!(history.base, Zxid::new(1, 4));
         assert_eq!(history.behind(Zxid::new(1, 4)).count(), 3);
         assert_eq!(history.uncommitted(), 3);
         history.check();

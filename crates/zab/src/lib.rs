@@ -12,12 +12,15 @@
 //! 3. At an established leader, [`Zab::propose`] what [`Zab::next_zxid`] was prepared for.
 //! 4. After each batch of inputs and proposals, [`Zab::flush`]: one append, one proposal for all
 //!    followers, cumulative acks and commit points. Nothing may be left unflushed while waiting.
+//!    For a read that must not be stale, [`Zab::request_confirmation`] and wait for
+//!    [`Zab::confirmed_round`].
 //! 5. Carry out the outputs in order. A `Send` to a server without a link is dropped. A proposal that
 //!    was not flushed when the role changed never was.
 //!
 //! What the outside owes: links are ordered, and nothing of an older link arrives over a newer one;
 //! writes are carried out in order and reported, cumulatively, only when they are durable; after
-//! an [`Output::AbandonSnapshot`] the stream is never swapped in; an I/O error stops the process.
+//! an [`Output::AbandonSnapshot`] the stream is never swapped in; a stream that fails breaks its link
+//! (`PeerDown` on both sides), for no timer watches it; an I/O error stops the process.
 //!
 //! # Phases
 //!

@@ -90,7 +90,8 @@ impl Looking {
             send(from, self.words(member), outputs);
             return Next::Stay;
         }
-        let own = if round > member.round {
+        let new_round = round > member.round;
+        let own = if new_round {
             member.round = round;
             self.votes.clear();
             member.candidate()
@@ -98,14 +99,17 @@ impl Looking {
             self.vote
         };
         let best = own.max(candidate);
-        let news = best != self.vote || self.votes.is_empty() && own != candidate;
-        if best != self.vote {
+        let news = new_round || best != self.vote;
+        if news {
             self.vote = best;
             self.agreed_since = None;
         }
         self.votes.insert(from, candidate);
         if news {
             self.say_to_all(member, outputs);
+        } else if candidate < self.vote {
+            // It may have been elsewhere when this vote was said to all.
+            send(from, self.words(member), outputs);
         }
         self.tally(member)
     }

@@ -244,6 +244,11 @@ impl Zab {
         vote: (u64, Candidate, Phase),
         outputs: &mut Vec<Output>,
     ) -> Next {
+        if let State::Following(following) = &self.state
+            && following.is_left_by(from, vote.2)
+        {
+            self.turn(Next::Look, outputs);
+        }
         let (server, phase) = match &mut self.state {
             State::Looking(looking) => {
                 return looking.on_vote(&mut self.member, from, vote, outputs);

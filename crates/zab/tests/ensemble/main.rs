@@ -4,6 +4,13 @@
     unreachable_pub,
     reason = "a test program has no interface"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(clippy::print_stdout, reason = "traces are for people")]
 
 #[cfg(feature = "bugs")]
 mod bugs;

@@ -7,6 +7,9 @@ use zareba_zab::Message;
 
 use crate::rng::Rng;
 
+/// Words on their way: when they arrive, over which link, what.
+type Queue = VecDeque<(u64, u64, Message)>;
+
 /// Both ends of every link.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
@@ -15,7 +18,7 @@ pub struct Network {
     links: u64,
     /// What the first server believes of its link to the second, and when it looks again.
     views: BTreeMap<(ServerId, ServerId), (Option<u64>, u64)>,
-    queues: BTreeMap<(ServerId, ServerId), VecDeque<(u64, u64, Message)>>,
+    queues: BTreeMap<(ServerId, ServerId), Queue>,
     /// A direction is stuck until then.
     stuck: BTreeMap<(ServerId, ServerId), u64>,
 }

@@ -92,6 +92,11 @@ impl Oracle {
         );
     }
 
+    /// The newest epoch that has, or had, an established leader.
+    pub fn newest_reign(&self) -> Epoch {
+        self.leaders.keys().next_back().copied().unwrap_or_default()
+    }
+
     pub fn on_sent(&self, server: ServerId, message: &Message, image: &Image) {
         if !self.checks_claims {
             return;

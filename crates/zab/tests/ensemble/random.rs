@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use zareba_model::ServerId;
+use zareba_model::{Epoch, ServerId};
 use zareba_zab::{Config, Role};
 
 use crate::cluster::{Cluster, Weather};
@@ -13,6 +13,8 @@ use crate::disk::Image;
 pub struct Run {
     pub cluster: Cluster,
     proposals: u64,
+    /// Confirmations asked for: by whom, in which epoch, their number, the newest reign then.
+    questions: Vec<(ServerId, Epoch, u64, Epoch)>,
 }
 
 impl Run {
@@ -26,12 +28,13 @@ impl Run {
         config.vote_repeat_ms = 20;
         config.batch_entries_max = 4;
         config.window_entries = [3, 12, 1000][(seed % 3) as usize];
-        config.counter_max = if seed % 5 == 0 { 40 } else { u32::MAX };
+        config.counter_max = if seed.is_multiple_of(5) { 40 } else { u32::MAX };
         change(&mut config);
         let cluster = Cluster::new(config, seed);
         Self {
             cluster,
             proposals: 0,
+            questions: Vec::new(),
         }
     }
 
@@ -44,14 +47,16 @@ impl Run {
             self.change_weather();
             self.harm();
             self.load();
+            self.ask();
             self.cluster.step();
+            self.hear_answers();
         }
         self.heal();
         self.expect_agreement();
     }
 
     fn change_weather(&mut self) {
-        if self.cluster.now % 200 != 0 {
+        if !self.cluster.now.is_multiple_of(200) {
             return;
         }
         let rng = &mut self.cluster.rng;
@@ -120,6 +125,45 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Leaders ask whether they still lead.
+    fn ask(&mut self) {
+        let newest = self.cluster.oracle.newest_reign();
+        for id in self.cluster.ids() {
+            if !self.cluster.rng.one_in(10) {
+                continue;
+            }
+            let Some(zab) = self.cluster.node_mut(id).zab.as_mut() else {
+                continue;
+            };
+            if let (Role::Leading { epoch }, Ok(number)) = (zab.role(), zab.request_confirmation())
+            {
+                self.questions.push((id, epoch, number, newest));
+            }
+        }
+    }
+
+    /// A leader that is told so did lead when it asked.
+    fn hear_answers(&mut self) {
+        let cluster = &mut self.cluster;
+        self.questions.retain(|(id, asked_in, number, newest)| {
+            let Some(zab) = &cluster.nodes[id].zab else {
+                return false;
+            };
+            if zab.role() != (Role::Leading { epoch: *asked_in }) {
+                return false;
+            }
+            let confirmed = zab.confirmed_round() >= *number;
+            if confirmed {
+                *cluster.seen.entry("confirmed".to_owned()).or_default() += 1;
+                assert!(
+                    newest <= asked_in,
+                    "{id} took itself for the leader, but {newest} reigned"
+                );
+            }
+            !confirmed
+        });
     }
 
     fn heal(&mut self) {
@@ -235,7 +279,15 @@ fn what_was_delivered_is_never_lost_and_all_agree_after_the_faults() {
         }
     }
     // A run in which these never happen proves little.
-    for kind in ["delivered", "diff", "trunc", "snap", "commit", "up-to-date"] {
+    for kind in [
+        "delivered",
+        "diff",
+        "trunc",
+        "snap",
+        "commit",
+        "up-to-date",
+        "confirmed",
+    ] {
         assert!(
             only > 0 || seen.contains_key(kind),
             "{kind} never happened: {seen:?}"

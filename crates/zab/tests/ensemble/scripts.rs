@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `servers N`, first | an ensemble of N, none up |
 //! | `window N` | entries kept in memory |
+//! | `counter-max N` | the last number of an epoch |
+//! | `rot A` | the log of A, which is down, is lost below its durable mark |
 //! | `start I..`, `crash I..` | servers come up, with links to all that are up; go down |
 //! | `cut A B`, `connect A B` | the link between two breaks, stands |
 //! | `hold A B`, `release A B` | words from A to B wait, go on |
@@ -38,9 +40,10 @@ fn servers(words: &[&str]) -> Vec<ServerId> {
 }
 
 impl Script {
-    fn new(servers: u64, window: usize) -> Self {
+    fn new(servers: u64, window: usize, counter_max: u32) -> Self {
         let mut config = Config::new(ServerId(1), (1..=servers).map(ServerId));
         config.window_entries = window;
+        config.counter_max = counter_max;
         let mut cluster = Cluster::new(config, 1);
         cluster.tracing = true;
         Self {
@@ -87,6 +90,13 @@ impl Script {
                     cluster.propose(id, (*payload).to_owned());
                 }
                 cluster.flush(id);
+            }
+            ["rot", id] => {
+                let image = &mut cluster.node_mut(servers(&[id])[0]).disk.image;
+                let lost = image.log.drain(..).map(|entry| entry.zxid);
+                image.rotten.extend(lost);
+                image.committed = image.base;
+                image.damaged = true;
             }
             ["run", ms] => (0..numbers(&[ms])[0]).for_each(|_| self.step()),
             ["input", id, "hole"] => self.hole(servers(&[id])[0]),
@@ -142,11 +152,13 @@ fn setting(commands: &str, name: &str, default: u64) -> u64 {
 
 fn run(commands: &str) -> String {
     let window = usize::try_from(setting(commands, "window ", 1000)).expect("a size");
-    let mut script = Script::new(setting(commands, "servers ", 3), window);
+    let counter_max = setting(commands, "counter-max ", u64::from(u32::MAX));
+    let counter_max = u32::try_from(counter_max).expect("a counter");
+    let mut script = Script::new(setting(commands, "servers ", 3), window, counter_max);
     let mut text = String::new();
     for line in commands.lines() {
-        let quiet = line.starts_with('#') || line.trim().is_empty();
-        if quiet || line.starts_with("servers ") || line.starts_with("window ") {
+        let settings = ["#", "servers ", "window ", "counter-max "];
+        if line.trim().is_empty() || settings.iter().any(|word| line.starts_with(word)) {
             continue;
         }
         text.push_str(&format!("> {line}\n"));
@@ -193,5 +205,7 @@ scripts! {
     no_ack_before_it_is_durable
     a_commit_between_newleader_and_uptodate_is_kept
     a_hole_sends_the_follower_looking
+    a_used_up_counter_opens_a_new_epoch
+    a_damaged_server_counts_only_once_it_is_level
     stale_tails_of_two_epochs_are_truncated
 }
