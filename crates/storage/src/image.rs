@@ -1,0 +1,315 @@
+//! The image: the tree's records in fjall, with the place in the log that they stand for.
+//!
+//! Must never know what a record means.
+//!
+//! Records live in a keyspace, the **generation**; a second keyspace holds one record on which
+//! generation is live and what it stands for. A checkpoint writes into the live generation, batch
+//! by batch. A snapshot is installed into a new one, which becomes live in one atomic write; what
+//! of it a crash leaves behind is removed when the image is next opened.
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use serde::{Deserialize, Serialize};
+use zareba_log::Origin;
+use zareba_model::{DigestMark, Zxid};
+
+use crate::error::StorageError;
+
+use std::path::Path;
+
+/// What an image stands for.
+///
+/// It contains all effects up to `start`, and some of those behind it up to `end` and `upto`; so
+/// the log is to be replayed from `start`, and the state is whole once both are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageMeta {
+    /// What was applied when the last complete pass began.
+    pub start: Zxid,
+    /// What was applied when it ended.
+    pub end: Zxid,
+    /// The tree's digest at `end`.
+    pub digest: u64,
+    /// The newest transaction of which there is any effect, in a pass under way too.
+    pub upto: Zxid,
+    /// Log segments up to this number are of a past that a snapshot has replaced.
+    pub discard_segments_up_to: u64,
+}
+
+impl ImageMeta {
+    /// What the log must hold and reach for this image.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            discard_up_to: self.discard_segments_up_to,
+            base: self.start,
+            durable: self.end.max(self.upto),
+        }
+    }
+
+    /// The digest that the tree must have when the log has been replayed up to there. None if a
+    /// pass was under way: then the tree has effects from behind `end` before it is there.
+    pub fn digest_mark(&self) -> Option<DigestMark> {
+        (self.upto <= self.end).then_some(DigestMark {
+            zxid: self.end,
+            digest: self.digest,
+        })
+    }
+}
+
+/// The record of the image on itself.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Head {
+    /// The live generation; 0 is the empty image of a new server.
+    generation: u64,
+    meta: ImageMeta,
+}
+
+/// The tree's records on disk.
+pub struct Image {
+    database: Database,
+    heads: Keyspace,
+    head: Head,
+    live: Keyspace,
+    install: Option<Install>,
+}
+
+/// A snapshot that is coming in.
+struct Install {
+    generation: u64,
+    base: Zxid,
+    keyspace: Keyspace,
+}
+
+impl Image {
+    /// Opens the image, or makes an empty one, and removes what an abandoned installation left.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let opened = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .manual_journal_persist(true)
+            .worker_threads(1)
+            .open();
+        let database = opened.map_err(|error| match error {
+            fjall::Error::Locked => StorageError::InUse(path.to_owned()),
+            error => image_error("open")(error),
+        })?;
+        let heads = keyspace(&database, HEADS)?;
+        let head = match heads.get(HEAD_KEY).map_err(image_error("read"))? {
+            Some(bytes) => decode_head(&bytes)?,
+            None => Head::default(),
+        };
+        let name = generation_name(head.generation);
+        // A live generation that is missing must not be taken for an empty one.
+        if head.generation > 0 && !database.keyspace_exists(&name) {
+            return Err(StorageError::ImageMeta);
+        }
+        let live = keyspace(&database, &name)?;
+        let image = Self {
+            database,
+            heads,
+            head,
+            live,
+            install: None,
+        };
+        image.remove_strays()?;
+        Ok(image)
+    }
+
+    /// What the image stands for.
+    pub fn meta(&self) -> ImageMeta {
+        self.head.meta
+    }
+
+    /// About how many records there are, for showing progress.
+    pub fn approximate_len(&self) -> u64 {
+        self.live.approximate_len() as u64
+    }
+
+    /// Calls `take` with every record, in the order of keys.
+    pub fn for_each(&self, mut take: impl FnMut(&[u8], &[u8])) -> Result<(), StorageError> {
+        for record in self.live.iter() {
+            let (key, value) = record.into_inner().map_err(image_error("read"))?;
+            take(&key, &value);
+        }
+        Ok(())
+    }
+
+    /// Writes one piece of a checkpoint, all or nothing: records put, or removed if there is no
+    /// value. `upto` is the newest transaction applied to the tree they are taken from, and must
+    /// be durable in the log. Durable itself with [`Image::finish_checkpoint`] at the latest; a
+    /// crash keeps the pieces up to some point.
+    pub fn write_batch(
+        &mut self,
+        records: &[(Bytes, Option<Bytes>)],
+        upto: Zxid,
+    ) -> Result<(), StorageError> {
+        let mut head = self.head;
+        head.meta.upto = head.meta.upto.max(upto);
+        let mut batch = self.database.batch();
+        put(&mut batch, &self.live, records)?;
+        batch.insert(&self.heads, HEAD_KEY, encode_head(&head)?);
+        batch.commit().map_err(image_error("write to"))?;
+        self.head = head;
+        Ok(())
+    }
+
+    /// A pass is complete: durably moves the marks. From then on the log is needed from `start`.
+    pub fn finish_checkpoint(
+        &mut self,
+        start: Zxid,
+        end: Zxid,
+        digest: u64,
+    ) -> Result<(), StorageError> {
+        assert!(start <= end, "a pass ends after it begins");
+        let mut head = self.head;
+        head.meta = ImageMeta {
+            start,
+            end,
+            digest,
+            ..head.meta
+        };
+        self.write_head(head)
+    }
+
+    /// Begins to take in a snapshot whose stream began at `base`; one under way is abandoned.
+    pub fn begin_install(&mut self, base: Zxid) -> Result<(), StorageError> {
+        self.abandon_install()?;
+        let generation = self.head.generation + 1;
+        let keyspace = keyspace(&self.database, &generation_name(generation))?;
+        self.install = Some(Install {
+            generation,
+            base,
+            keyspace,
+        });
+        Ok(())
+    }
+
+    /// Takes in a piece of it.
+    pub fn install_batch(&mut self, records: &[(Bytes, Bytes)]) -> Result<(), StorageError> {
+        let install = self.install.as_ref().ok_or(StorageError::NoInstall)?;
+        let mut batch = self.database.batch();
+        for (key, value) in records {
+            check_key(key)?;
+            batch.insert(&install.keyspace, key.as_ref(), value.as_ref());
+        }
+        batch.commit().map_err(image_error("write to"))
+    }
+
+    /// The snapshot is complete: durably, and at once, it becomes the image. The log's segments up
+    /// to the given one are void with the same write; call `Log::reset` with the base next.
+    pub fn finish_install(
+        &mut self,
+        end: Zxid,
+        digest: u64,
+        discard_segments_up_to: u64,
+    ) -> Result<(), StorageError> {
+        let install = self.install.take().ok_or(StorageError::NoInstall)?;
+        assert!(install.base <= end, "a snapshot ends after it begins");
+        let meta = ImageMeta {
+            start: install.base,
+            end,
+            digest,
+            upto: end,
+            discard_segments_up_to,
+        };
+        // The records must be durable before the head names them, whatever part of the journal
+        // a crash leaves.
+        self.persist()?;
+        self.write_head(Head {
+            generation: install.generation,
+            meta,
+        })?;
+        let old = std::mem::replace(&mut self.live, install.keyspace);
+        self.delete(old)
+    }
+
+    /// Forgets a snapshot that will not come to its end. Nothing of it is left.
+    pub fn abandon_install(&mut self) -> Result<(), StorageError> {
+        match self.install.take() {
+            Some(install) => self.delete(install.keyspace),
+            None => Ok(()),
+        }
+    }
+
+    fn write_head(&mut self, head: Head) -> Result<(), StorageError> {
+        let mut batch = self.database.batch();
+        batch.insert(&self.heads, HEAD_KEY, encode_head(&head)?);
+        batch.commit().map_err(image_error("write to"))?;
+        self.persist()?;
+        self.head = head;
+        Ok(())
+    }
+
+    fn persist(&self) -> Result<(), StorageError> {
+        let persisted = self.database.persist(PersistMode::SyncAll);
+        persisted.map_err(image_error("sync"))
+    }
+
+    fn delete(&self, keyspace: Keyspace) -> Result<(), StorageError> {
+        let deleted = self.database.delete_keyspace(keyspace);
+        deleted.map_err(image_error("remove an old generation of"))
+    }
+
+    fn remove_strays(&self) -> Result<(), StorageError> {
+        let live = generation_name(self.head.generation);
+        for name in self.database.list_keyspace_names() {
+            if name.starts_with(GENERATION) && *name != *live {
+                self.delete(keyspace(&self.database, &name)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tree is in memory: the image is read once, at start, so a cache would only take memory.
+const CACHE_BYTES: u64 = 4 << 20;
+
+const HEADS: &str = "head";
+const HEAD_KEY: &[u8] = b"head";
+const GENERATION: &str = "generation-";
+
+/// The longest key that the engine takes.
+const KEY_BYTES_MAX: usize = u16::MAX as usize;
+
+fn generation_name(generation: u64) -> String {
+    format!("{GENERATION}{generation}")
+}
+
+fn keyspace(database: &Database, name: &str) -> Result<Keyspace, StorageError> {
+    let options = || KeyspaceCreateOptions::default().manual_journal_persist(true);
+    database
+        .keyspace(name, options)
+        .map_err(image_error("open"))
+}
+
+fn put(
+    batch: &mut fjall::OwnedWriteBatch,
+    keyspace: &Keyspace,
+    records: &[(Bytes, Option<Bytes>)],
+) -> Result<(), StorageError> {
+    for (key, value) in records {
+        check_key(key)?;
+        match value {
+            Some(value) => batch.insert(keyspace, key.as_ref(), value.as_ref()),
+            None => batch.remove(keyspace, key.as_ref()),
+        }
+    }
+    Ok(())
+}
+
+fn check_key(key: &[u8]) -> Result<(), StorageError> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        return Err(StorageError::Key(key.len()));
+    }
+    Ok(())
+}
+
+fn encode_head(head: &Head) -> Result<Vec<u8>, StorageError> {
+    postcard::to_stdvec(head).map_err(|_| StorageError::ImageMeta)
+}
+
+fn decode_head(bytes: &[u8]) -> Result<Head, StorageError> {
+    postcard::from_bytes(bytes).map_err(|_| StorageError::ImageMeta)
+}
+
+fn image_error(doing: &'static str) -> impl FnOnce(fjall::Error) -> StorageError {
+    move |error| StorageError::Image { doing, error }
+}
