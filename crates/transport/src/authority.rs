@@ -1,0 +1,107 @@
+//! A private certificate authority: makes the certificates that name servers and clients.
+//! Must never know where keys are kept; it takes and gives PEM texts only.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use zareba_model::ServerId;
+
+use crate::error::TlsError;
+use crate::identity::server_name;
+
+/// A certificate chain and its private key, as PEM. The key is a secret: `Debug` hides it.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The certificate, and the certificates between it and the authority.
+    pub certificate_pem: String,
+    /// Its private key.
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(redacted)")
+    }
+}
+
+/// Who signs for an ensemble.
+pub struct CertificateAuthority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate_pem: String,
+}
+
+impl CertificateAuthority {
+    /// A new authority with a new key.
+    pub fn create() -> Result<Self, TlsError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name = named("Zareba private CA");
+        let certificate_pem = params.self_signed(&key)?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate_pem,
+        })
+    }
+
+    /// An authority that was created before, from its certificate and key.
+    pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, TlsError> {
+        let key = KeyPair::from_pem(key_pem)?;
+        Ok(Self {
+            issuer: Issuer::from_ca_cert_pem(certificate_pem, key)?,
+            certificate_pem: certificate_pem.to_owned(),
+        })
+    }
+
+    /// A server's certificate, for its peers and its clients. `names` are the DNS names and IP
+    /// addresses by which clients reach it.
+    pub fn issue_server(&self, id: ServerId, names: &[String]) -> Result<Credentials, TlsError> {
+        let mut params = CertificateParams::new(names)?;
+        params
+            .subject_alt_names
+            .push(SanType::DnsName(server_name(id).try_into()?));
+        params.distinguished_name = named(&format!("server-{id}"));
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        self.issue(params)
+    }
+
+    /// A client's certificate; `name` is what access control lists call it.
+    pub fn issue_client(&self, name: &str) -> Result<Credentials, TlsError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = named(name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params)
+    }
+
+    /// The authority's own certificate: what others must trust.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The authority's private key.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    fn issue(&self, mut params: CertificateParams) -> Result<Credentials, TlsError> {
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Credentials {
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        })
+    }
+}
+
+fn named(name: &str) -> rcgen::DistinguishedName {
+    let mut distinguished = rcgen::DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}
