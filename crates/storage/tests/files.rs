@@ -266,7 +266,7 @@ fn a_broken_image_is_set_aside_and_the_log_makes_up_for_it() {
     let mut store = open(home.path());
     store.log.append(&entries(1..=9), Zxid::ZERO).unwrap();
     store.log.sync().unwrap();
-    let large = "x".repeat(5000);
+    let large = "x".repeat(3000);
     store
         .image
         .write_batch(&[record("/a", &large)], Zxid::new(1, 9))
@@ -293,7 +293,7 @@ fn a_broken_image_behind_a_purged_log_is_damage() {
     let mut store = open(home.path());
     store.log.append(&entries(1..=900), Zxid::ZERO).unwrap();
     store.log.sync().unwrap();
-    let large = "x".repeat(5000);
+    let large = "x".repeat(3000);
     store
         .image
         .write_batch(&[record("/a", &large)], Zxid::new(1, 900))
