@@ -5,7 +5,10 @@ use crate::bindings::zareba::plugin::{calls, env, tree, view};
 use crate::{CallId, CreateMode, Fault, Parked, SessionId, Stat};
 
 /// All that a plugin may do. Each function is the one of that name in `/wit`.
-#[allow(clippy::missing_errors_doc, reason = "the contract says which faults there are")]
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "the contract says which faults there are"
+)]
 pub trait Host {
     /// A node's data and metadata.
     fn get(&mut self, path: &str) -> Result<(Vec<u8>, Stat), Fault>;

@@ -11,12 +11,7 @@ pub trait Plugin {
     fn describe() -> Description;
 
     /// Answers one of its read-only operations.
-    fn query(
-        host: &mut dyn Host,
-        who: &Caller,
-        op: &str,
-        input: &[u8],
-    ) -> Result<Vec<u8>, Fault> {
+    fn query(host: &mut dyn Host, who: &Caller, op: &str, input: &[u8]) -> Result<Vec<u8>, Fault> {
         let _ = (host, who, input);
         Err(unknown_op(op))
     }

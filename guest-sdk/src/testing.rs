@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{code, refuse};
 use crate::plugin::Watch;
-use crate::{Caller, CallId, CreateMode, Event, Fault, Host, Outcome, Parked, Plugin};
+use crate::{CallId, Caller, CreateMode, Event, Fault, Host, Outcome, Parked, Plugin};
 use crate::{SessionId, Stat};
 
 /// How a call went on.
@@ -143,7 +143,10 @@ impl MemoryHost {
     pub fn time_out<P: Plugin>(&mut self, call: CallId) -> Result<(), Fault> {
         self.transact(0, |host| {
             let Some(parked) = host.state.parked.remove(&call) else {
-                return Err(refuse(code::BAD_ARGUMENTS, format!("no parked call {call}")));
+                return Err(refuse(
+                    code::BAD_ARGUMENTS,
+                    format!("no parked call {call}"),
+                ));
             };
             let fault = refuse(code::OPERATION_TIMEOUT, "timed out");
             host.state.answers.insert(call, Err(fault));
@@ -270,9 +273,15 @@ impl MemoryHost {
         };
         *sequence += 1;
         if self.state.nodes.contains_key(&path) {
-            return Err(refuse(code::NODE_EXISTS, format!("{path:?} is there already")));
+            return Err(refuse(
+                code::NODE_EXISTS,
+                format!("{path:?} is there already"),
+            ));
         }
-        let ephemeral = matches!(mode, CreateMode::Ephemeral | CreateMode::EphemeralSequential);
+        let ephemeral = matches!(
+            mode,
+            CreateMode::Ephemeral | CreateMode::EphemeralSequential
+        );
         if ephemeral && !self.state.sessions.contains(&owner) {
             return Err(refuse(code::SESSION_EXPIRED, format!("no session {owner}")));
         }
@@ -445,7 +454,10 @@ impl Host for MemoryHost {
 impl MemoryHost {
     fn end_call(&mut self, call: CallId, answer: Result<Vec<u8>, Fault>) -> Result<(), Fault> {
         if self.state.parked.remove(&call).is_none() {
-            return Err(refuse(code::BAD_ARGUMENTS, format!("no parked call {call}")));
+            return Err(refuse(
+                code::BAD_ARGUMENTS,
+                format!("no parked call {call}"),
+            ));
         }
         self.state.answers.insert(call, answer);
         Ok(())

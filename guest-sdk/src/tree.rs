@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 use crate::error::code;
 use crate::{CreateMode, Fault, Host, json};
 
-#[allow(clippy::missing_errors_doc, reason = "the host's faults, and unreadable JSON")]
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "the host's faults, and unreadable JSON"
+)]
 impl dyn Host + '_ {
     /// A node's data, read as JSON.
     pub fn get_json<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Fault> {

@@ -199,7 +199,9 @@ fn caller(caller: &Caller) -> guest::Caller {
     let principals = caller.principals.iter();
     guest::Caller {
         session: caller.session.0,
-        principals: principals.map(|p| format!("{}:{}", p.scheme, p.id)).collect(),
+        principals: principals
+            .map(|p| format!("{}:{}", p.scheme, p.id))
+            .collect(),
         call: caller.call.0,
     }
 }

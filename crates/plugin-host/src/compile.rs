@@ -133,7 +133,11 @@ fn check_resources(component: &Component, limits: &CompileLimits) -> Result<(), 
             pages.saturating_mul(WASM_PAGE_BYTES),
             limits.memory_bytes_max,
         ),
-        ("a number of memories", needs.num_memories.into(), MEMORIES_MAX),
+        (
+            "a number of memories",
+            needs.num_memories.into(),
+            MEMORIES_MAX,
+        ),
         (
             "an initial table",
             needs.max_initial_table_size.unwrap_or(0),
@@ -187,19 +191,23 @@ fn check_description(said: guest::Description) -> Result<PluginDescription, Comp
             said.watches.len()
         ));
     }
-    let texts = |op: &guest::OpInfo| {
-        op.name.len() + op.doc.len() + op.input.len() + op.output.len()
-    };
+    let texts =
+        |op: &guest::OpInfo| op.name.len() + op.doc.len() + op.input.len() + op.output.len();
     let bytes = said.doc.len()
         + said.ops.iter().map(texts).sum::<usize>()
         + said.watches.iter().map(|w| w.pattern.len()).sum::<usize>();
     if bytes > DESCRIPTION_BYTES_MAX {
-        return bad(format!("{bytes} bytes of text; at most {DESCRIPTION_BYTES_MAX}"));
+        return bad(format!(
+            "{bytes} bytes of text; at most {DESCRIPTION_BYTES_MAX}"
+        ));
     }
     let mut names = BTreeSet::new();
     for op in &said.ops {
         if op.name.is_empty() || !names.insert(&op.name) {
-            return bad(format!("operation {:?} is nameless or there twice", op.name));
+            return bad(format!(
+                "operation {:?} is nameless or there twice",
+                op.name
+            ));
         }
         if op.read_only && op.may_park {
             return bad(format!("operation {:?} is a query that parks", op.name));

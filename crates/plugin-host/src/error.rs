@@ -17,7 +17,9 @@ pub enum EngineError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CompileError {
     /// It has more bytes than allowed.
-    #[error("the component has {size} bytes; at most {max} are allowed: build it optimized and stripped")]
+    #[error(
+        "the component has {size} bytes; at most {max} are allowed: build it optimized and stripped"
+    )]
     TooLarge {
         /// What it has.
         size: u64,
@@ -25,7 +27,9 @@ pub enum CompileError {
         max: u64,
     },
     /// It is a core module.
-    #[error("this is a core module, not a component: run it through `wasm-tools component new` first")]
+    #[error(
+        "this is a core module, not a component: run it through `wasm-tools component new` first"
+    )]
     CoreModule,
     /// It is no valid component, or uses a feature that is switched off.
     #[error("not a component that can be run: {0}")]

@@ -47,7 +47,11 @@ impl Budget {
     /// One more call of the host.
     pub(crate) fn host_call(&mut self) -> Result<(), Stop> {
         self.host_calls += 1;
-        within("host-call", self.host_calls.into(), self.limits.host_calls_max)
+        within(
+            "host-call",
+            self.host_calls.into(),
+            self.limits.host_calls_max,
+        )
     }
 
     /// One more staged change with so much data.

@@ -171,12 +171,7 @@ pub(crate) fn holders(host: &mut dyn Host, name: Option<&str>) -> Result<Vec<Hol
 }
 
 /// The caller's grant, new or old; nothing if somebody else holds the lock.
-fn take(
-    host: &mut dyn Host,
-    who: &Caller,
-    name: &str,
-    data: &str,
-) -> Result<Option<Grant>, Fault> {
+fn take(host: &mut dyn Host, who: &Caller, name: &str, data: &str) -> Result<Option<Grant>, Fault> {
     check_name(name)?;
     if data.len() > DATA_BYTES_MAX {
         let why = format!("{} bytes of data; at most {DATA_BYTES_MAX}", data.len());
@@ -237,6 +232,9 @@ fn check_name(name: &str) -> Result<(), Fault> {
     } else {
         return Ok(());
     };
-    let message = format!("the lock's name {why}: {:?}", name.get(..64).unwrap_or(name));
+    let message = format!(
+        "the lock's name {why}: {:?}",
+        name.get(..64).unwrap_or(name)
+    );
     Err(refuse(code::BAD_ARGUMENTS, message))
 }

@@ -71,11 +71,20 @@ fn waiters_are_granted_in_order_with_growing_tokens() {
 #[test]
 fn a_session_that_ends_hands_its_lock_on_and_takes_its_waits_along() {
     let mut host = MemoryHost::default();
-    let (one, two, three) = (host.open_session(), host.open_session(), host.open_session());
+    let (one, two, three) = (
+        host.open_session(),
+        host.open_session(),
+        host.open_session(),
+    );
     token(call(&mut host, &one, "acquire", db()));
     token(call(&mut host, &two, "acquire", json!({"name": "log"})));
     let first = parked(call(&mut host, &two, "acquire", db()));
-    let second = parked(call(&mut host, &three, "acquire", json!({"name": "db", "data": "me"})));
+    let second = parked(call(
+        &mut host,
+        &three,
+        "acquire",
+        json!({"name": "db", "data": "me"}),
+    ));
     host.end_session::<Lock>(two.session).unwrap();
     host.end_session::<Lock>(one.session).unwrap();
     assert_eq!(host.answer(first), None);

@@ -21,7 +21,12 @@ impl Host for Call {
         })
     }
 
-    fn lookup(&mut self, tag: String, after: u64, limit: u32) -> Result<Result<Vec<Parked>, Fault>> {
+    fn lookup(
+        &mut self,
+        tag: String,
+        after: u64,
+        limit: u32,
+    ) -> Result<Result<Vec<Parked>, Fault>> {
         self.read(|stage| {
             let calls = stage.lookup(&tag, CallId(after), limit)?;
             Ok(calls.into_iter().map(parked).collect())
