@@ -15,7 +15,7 @@ pub mod stat;
 pub use stat::Stat;
 
 pub mod session;
-pub use session::{Attachment, Password, SessionId, Xid};
+pub use session::{Acked, Attachment, Password, SessionId, Xid};
 
 pub mod op;
 pub use op::{Change, ChildrenPage, CreateMode, Op, PluginOp, Read, Write};

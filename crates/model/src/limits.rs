@@ -45,6 +45,12 @@ pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 /// Largest piece of a component in one transaction, bytes.
 pub const COMPONENT_CHUNK_BYTES_MAX: usize = 512 << 10;
 
+/// Waiting calls that one acknowledgement can leave out: it comes with every request.
+pub const ACKED_EXCEPT_MAX: usize = 1_000;
+
+/// Answers kept for one session because its client has not acknowledged them.
+pub const SESSION_RESULTS_MAX: usize = 20_000;
+
 /// Parked calls of one session.
 pub const SESSION_PARKED_MAX: usize = 10_000;
 

@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Attachment, Fault, Op, Password, Principal, ServerId, SessionId, Sha256, Xid, Zxid};
+use crate::{
+    Acked, Attachment, Fault, Op, Password, Principal, ServerId, SessionId, Sha256, Xid, Zxid,
+};
 
 /// A message between a follower and its leader. It is valid only on the link, and in the
 /// established epoch, in which it was sent.
@@ -67,8 +69,8 @@ pub struct Forward {
     pub attachment: Attachment,
     /// Which request.
     pub xid: Xid,
-    /// The client has seen all answers up to this one.
-    pub acked: Xid,
+    /// The answers that the client has seen.
+    pub acked: Acked,
     /// Who the client is.
     pub principals: Vec<Principal>,
     /// What it wants: a write, a sync or a plugin's command.

@@ -33,6 +33,31 @@ impl fmt::Display for SessionId {
 )]
 pub struct Xid(pub u64);
 
+/// Which answers have reached a client: all up to an xid, except those of calls it still waits
+/// for. Such a statement stays true for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Acked {
+    /// All requests up to this one …
+    pub up_to: Xid,
+    /// … except these, in order; at most [`crate::limits::ACKED_EXCEPT_MAX`].
+    pub except: Vec<Xid>,
+}
+
+impl Acked {
+    /// All up to `xid`, without exception.
+    pub const fn up_to(xid: Xid) -> Self {
+        Self {
+            up_to: xid,
+            except: Vec::new(),
+        }
+    }
+
+    /// True if that request's answer has reached the client.
+    pub fn contains(&self, xid: Xid) -> bool {
+        xid <= self.up_to && !self.except.contains(&xid)
+    }
+}
+
 /// How often a session has been attached to a server. Requests forwarded under an older
 /// attachment are refused, so that a server the client has left cannot speak for it.
 #[derive(

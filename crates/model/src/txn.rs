@@ -9,8 +9,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Acl, Answer, Attachment, CallId, Mount, ParkedCall, Password, Revision, ServerId, SessionId,
-    Sha256, Timer, Xid, ZnodePath, Zxid,
+    Acked, Acl, Answer, Attachment, CallId, Mount, ParkedCall, Password, Revision, ServerId,
+    SessionId, Sha256, Timer, Xid, ZnodePath, Zxid,
 };
 
 /// One transaction. Its zxid stands beside it in the log.
@@ -47,8 +47,8 @@ pub enum Cause {
         session: SessionId,
         /// Which.
         xid: Xid,
-        /// The client has seen all answers up to this one; they need not be kept.
-        acked: Xid,
+        /// The answers that the client has seen; they need not be kept.
+        acked: Acked,
         /// The answer, kept until acknowledged.
         answer: Option<Answer>,
     },

@@ -1,11 +1,15 @@
 //! The first look at a client's request, on the server that holds its session: is it within the
 //! limits? Never looks at the tree.
 
-use zareba_model::limits::{DATA_BYTES_MAX, MULTI_OPS_MAX};
-use zareba_model::{Change, ErrorCode, Fault, Op, Write};
+use zareba_model::limits::{ACKED_EXCEPT_MAX, DATA_BYTES_MAX, MULTI_OPS_MAX};
+use zareba_model::{Acked, Change, ErrorCode, Fault, Op, Write};
 
 /// Refuses what is too large before it costs anybody else anything.
-pub(crate) fn check(op: &Op) -> Result<(), Fault> {
+pub(crate) fn check(op: &Op, acked: &Acked) -> Result<(), Fault> {
+    if acked.except.len() > ACKED_EXCEPT_MAX {
+        let why = format!("an acknowledgement leaves out at most {ACKED_EXCEPT_MAX} calls");
+        return Err(Fault::new(ErrorCode::TooLarge, why));
+    }
     match op {
         Op::Write(Write::Change(change)) => check_change(change),
         Op::Write(Write::Multi(changes)) => {
@@ -56,8 +60,9 @@ mod tests {
             data: Bytes::from(vec![0; len]),
             version: None,
         };
-        assert!(check(&Op::Write(Write::Change(set(DATA_BYTES_MAX)))).is_ok());
-        let fault = check(&Op::Write(Write::Multi(vec![
+        let check = |op| check(&op, &Acked::default());
+        assert!(check(Op::Write(Write::Change(set(DATA_BYTES_MAX)))).is_ok());
+        let fault = check(Op::Write(Write::Multi(vec![
             set(0),
             set(DATA_BYTES_MAX + 1),
         ])));

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use zareba_model::{Answer, Attachment, Op, Principal, SessionId, Xid};
+use zareba_model::{Acked, Answer, Attachment, Op, Principal, SessionId, Xid};
 
 use crate::input::ConnectionId;
 
@@ -35,8 +35,8 @@ pub(crate) struct Held {
     pub(crate) attachment: Attachment,
     pub(crate) connection: ConnectionId,
     pub(crate) principals: Vec<Principal>,
-    /// Answers up to here have reached the client.
-    pub(crate) acked: Xid,
+    /// The answers that have reached the client.
+    pub(crate) acked: Acked,
     /// The newest request.
     pub(crate) last_xid: Xid,
     pub(crate) line: VecDeque<Waiting>,
@@ -56,7 +56,7 @@ impl Held {
             attachment,
             connection,
             principals,
-            acked: Xid(0),
+            acked: Acked::default(),
             last_xid: Xid(0),
             line: VecDeque::new(),
             parked: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! One of the two doors between brain and shell: everything that can happen to a server.
 
-use zareba_model::{Op, PluginDescription, Principal, Relay, ServerId, Sha256, Xid, Zxid};
+use zareba_model::{Acked, Op, PluginDescription, Principal, Relay, ServerId, Sha256, Xid, Zxid};
 use zareba_wire::Hello;
 use zareba_zab::{Message, Token};
 
@@ -32,11 +32,11 @@ pub enum Input {
         random: [u8; 16],
         principals: Vec<Principal>,
     },
-    /// A client asks. Answers up to `acked` have reached it.
+    /// A client asks. `acked` is what has reached it.
     Request {
         connection: ConnectionId,
         xid: Xid,
-        acked: Xid,
+        acked: Acked,
         op: Op,
     },
     /// A client lives.

@@ -40,6 +40,8 @@ pub struct Replica<P> {
     now: Now,
     zab: Zab,
     zab_outputs: Vec<ZabOutput>,
+    /// Inputs that came while a snapshot was being made durable.
+    zab_waiting: Vec<zareba_zab::Input>,
     role: Role,
     /// Since when there is no leader; `None` while there is one.
     leaderless_since: Option<zareba_zab::Now>,
@@ -91,6 +93,7 @@ impl<P: PluginRuntime> Replica<P> {
             now,
             zab,
             zab_outputs: Vec::new(),
+            zab_waiting: Vec::new(),
             role: Role::Looking,
             leaderless_since: Some(now.monotonic),
             world,
@@ -160,8 +163,10 @@ impl<P: PluginRuntime> Replica<P> {
     pub fn flush(&mut self, now: Now, outputs: &mut Vec<Output>) {
         self.now = now;
         self.prepare_waiting(outputs);
-        self.zab.flush(now.monotonic, &mut self.zab_outputs);
-        self.drain_zab(outputs);
+        if self.arrived.is_none() {
+            self.zab.flush(now.monotonic, &mut self.zab_outputs);
+            self.drain_zab(outputs);
+        }
         self.move_streams(outputs);
         outputs.extend(
             self.log
@@ -242,6 +247,11 @@ impl<P: PluginRuntime> Replica<P> {
     }
 
     fn zab(&mut self, input: zareba_zab::Input) {
+        // From the order to flip to a snapshot until it is done, disk and broadcast would disagree
+        // about the log: the flip cannot be taken back, so everything else waits for it.
+        if self.arrived.is_some() {
+            return self.zab_waiting.push(input);
+        }
         self.zab
             .handle(self.now.monotonic, input, &mut self.zab_outputs);
     }

@@ -72,10 +72,7 @@ impl Tree {
         else {
             return;
         };
-        if !self
-            .sessions
-            .acknowledge(*session, *acked, &mut self.digest)
-        {
+        if !self.sessions.acknowledge(*session, acked, &mut self.digest) {
             return;
         }
         if let Some(answer) = answer {
@@ -300,7 +297,7 @@ impl Tree {
     }
 
     fn record_result(&mut self, session: SessionId, xid: Xid, answer: &Answer) {
-        if self.sessions.record(session, xid, answer, &mut self.digest) {
+        if self.sessions.keep(session, xid, answer, &mut self.digest) {
             self.dirty.mark(RecordKey::Session(session));
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use zareba_model::{Answer, Attachment, CallId, Password, ServerId, SessionId, Xid};
+use zareba_model::{Acked, Answer, Attachment, CallId, Password, ServerId, SessionId, Xid};
 
 use crate::digest::{self, Digest, Tag};
 
@@ -130,28 +130,49 @@ impl Sessions {
     }
 
     /// Forgets the answers the client has seen. True if the session is there.
-    pub(crate) fn acknowledge(&mut self, id: SessionId, acked: Xid, digest: &mut Digest) -> bool {
+    pub(crate) fn acknowledge(
+        &mut self,
+        id: SessionId,
+        acked: &Acked,
+        digest: &mut Digest,
+    ) -> bool {
         let Some(session) = self.by_id.get_mut(&id) else {
             return false;
         };
-        if acked <= session.acked {
-            return true;
+        if acked.up_to > session.acked {
+            digest.subtract(session.core_hash());
+            session.acked = acked.up_to;
+            digest.add(session.core_hash());
         }
-        digest.subtract(session.core_hash());
-        session.acked = acked;
-        digest.add(session.core_hash());
-        while let Some(first) = session.results.first_entry() {
-            if *first.key() > acked {
-                break;
+        // Only calls that parked for long lie behind an exception, so there are few to look at.
+        let seen = session.results.range(..=acked.up_to).map(|(xid, _)| *xid);
+        let seen: Vec<_> = seen.filter(|xid| acked.contains(*xid)).collect();
+        for xid in seen {
+            if let Some(answer) = session.results.remove(&xid) {
+                digest.subtract(session.result_hash(xid, &answer));
             }
-            let (xid, answer) = first.remove_entry();
-            digest.subtract(session.result_hash(xid, &answer));
         }
         true
     }
 
-    /// Keeps an answer unless the client has seen it. True if the session is there.
+    /// Keeps a request's answer unless the client has seen it. True if the session is there.
     pub(crate) fn record(
+        &mut self,
+        id: SessionId,
+        xid: Xid,
+        answer: &Answer,
+        digest: &mut Digest,
+    ) -> bool {
+        match self.by_id.get(&id) {
+            None => false,
+            Some(session) if xid <= session.acked => true,
+            Some(_) => self.keep(id, xid, answer, digest),
+        }
+    }
+
+    /// Keeps the answer of a call that was parked: its client is waiting for it, however much it
+    /// has acknowledged since. True if the session is there.
+    pub(crate) fn keep(
         &mut self,
         id: SessionId,
         xid: Xid,
@@ -161,11 +182,9 @@ impl Sessions {
         let Some(session) = self.by_id.get_mut(&id) else {
             return false;
         };
-        if xid > session.acked {
-            digest.add(session.result_hash(xid, answer));
-            if let Some(old) = session.results.insert(xid, answer.clone()) {
-                digest.subtract(session.result_hash(xid, &old));
-            }
+        digest.add(session.result_hash(xid, answer));
+        if let Some(old) = session.results.insert(xid, answer.clone()) {
+            digest.subtract(session.result_hash(xid, &old));
         }
         true
     }

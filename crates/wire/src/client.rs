@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use zareba_model::{
-    Answer, Event, Fault, Op, Password, ServerId, ServerStatus, SessionId, WatchSpec, Xid, Zxid,
+    Acked, Answer, Event, Fault, Op, Password, ServerId, ServerStatus, SessionId, WatchSpec, Xid,
+    Zxid,
 };
 
 /// The protocol's name in TLS.
@@ -20,8 +21,8 @@ pub const VERSION: u16 = 1;
 pub enum ClientMessage {
     /// First, once.
     Hello { version: u16, hello: Hello },
-    /// A request. Answers up to `acked` have all been received.
-    Request { xid: Xid, acked: Xid, op: Op },
+    /// A request, and which answers have been received.
+    Request { xid: Xid, acked: Acked, op: Op },
     /// I live.
     Ping,
     /// Asks the server about itself; may be the only message of a stream, without `Hello`.

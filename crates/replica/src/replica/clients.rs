@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use zareba_model::limits::{SESSION_OUTSTANDING_MAX, SESSION_WATCHES_MAX};
 use zareba_model::{
-    Answer, Attachment, ErrorCode, Fault, Forward, Op, Outcome, Permissions, Principal, Read,
-    Relay, SessionId, WatchKind, Xid, ZnodePath,
+    Acked, Answer, Attachment, ErrorCode, Fault, Forward, Op, Outcome, Permissions, Principal,
+    Read, Relay, SessionId, WatchKind, Xid, ZnodePath,
 };
 use zareba_wire::{Hello, ServerMessage, Welcome};
 use zareba_zab::Role;
@@ -199,7 +199,7 @@ impl<P: PluginRuntime> Replica<P> {
         &mut self,
         connection: ConnectionId,
         xid: Xid,
-        acked: Xid,
+        acked: Acked,
         op: Op,
         outputs: &mut Vec<Output>,
     ) {
@@ -224,8 +224,8 @@ impl<P: PluginRuntime> Replica<P> {
             return Self::goodbye(connection, fault, outputs);
         }
         held.last_xid = xid;
-        held.acked = held.acked.max(acked);
-        let state = match admit::check(&op) {
+        held.acked = acked;
+        let state = match admit::check(&op, &held.acked) {
             Err(fault) => State::Settled(Err(fault)),
             Ok(()) => match self.is_read(&op) {
                 true => State::Read(op),
@@ -280,7 +280,7 @@ impl<P: PluginRuntime> Replica<P> {
             session,
             attachment: held.attachment,
             xid,
-            acked: held.acked,
+            acked: held.acked.clone(),
             principals: held.principals.clone(),
             op: op.clone(),
         };

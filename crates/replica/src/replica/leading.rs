@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use zareba_model::limits::{PROPOSALS_OUTSTANDING_MAX, TXN_BYTES_MAX};
+use zareba_model::limits::{PROPOSALS_OUTSTANDING_MAX, SESSION_RESULTS_MAX, TXN_BYTES_MAX};
 use zareba_model::{
     Cause, DigestMark, ErrorCode, Fault, Forward, Password, PluginDescription, Refused, Relay,
     ServerId, SessionId, Sha256, Txn, ZnodePath, Zxid,
@@ -107,7 +107,7 @@ impl<P: PluginRuntime> Replica<P> {
             self.propose(Cause::Request {
                 session: forward.session,
                 xid: forward.xid,
-                acked: forward.acked,
+                acked: forward.acked.clone(),
                 answer,
             })
         });
@@ -135,6 +135,13 @@ impl<P: PluginRuntime> Replica<P> {
             || tree.parked_of_request(session, xid).is_some()
         {
             return Some(None);
+        }
+        let kept = tree
+            .session(session)
+            .map_or(0, |session| session.results.len());
+        if kept >= SESSION_RESULTS_MAX {
+            let why = format!("{kept} answers of session {session} are not acknowledged yet");
+            return Some(Some(Fault::new(ErrorCode::Throttled, why)));
         }
         if xid <= tree.acked(session) {
             let why = format!("request {} was answered and acknowledged before", xid.0);

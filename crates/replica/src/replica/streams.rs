@@ -49,7 +49,6 @@ impl<P: PluginRuntime> Replica<P> {
         // The tree will jump: what watchers would have been told is unknown here. Clients come
         // back with their watches, here or elsewhere, and learn what they missed.
         self.dismiss_all("this server is being refilled; try another", outputs);
-        self.arrived = None;
         self.incoming = Some(Incoming::new(from, base));
         outputs.push(Output::Image(ImageWrite::BeginInstall { base }));
     }
@@ -80,8 +79,9 @@ impl<P: PluginRuntime> Replica<P> {
             return;
         };
         let Ok(records) = incoming.take(sequence, records, end) else {
-            // The stream is broken; the join runs into its time limit and is begun anew.
-            return self.abandon_snapshot(from, outputs);
+            // The stream is broken, and so the attempt to follow: begin anew, as over a new link.
+            self.zab(zareba_zab::Input::PeerDown(from));
+            return self.zab(zareba_zab::Input::PeerUp(from));
         };
         outputs.push(Output::Image(ImageWrite::InstallBatch { records }));
         outputs.push(Output::SendRelay {
@@ -116,6 +116,10 @@ impl<P: PluginRuntime> Replica<P> {
         }
         self.compile_new(outputs);
         self.zab(zareba_zab::Input::SnapshotInstalled { base });
+        for input in std::mem::take(&mut self.zab_waiting) {
+            self.drain_zab(outputs);
+            self.zab(input);
+        }
     }
 
     /// Hands complete components to the compiler, each once.

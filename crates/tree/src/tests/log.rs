@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, AclEntry, Answer, Attachment, CallId, Cause, DigestMark, Effect, ErrorCode, Fault, Limits,
-    Mount, Outcome, ParkedCall, Password, Permissions, PluginDescription, Principal, Revision,
-    ServerId, SessionId, Sha256, Timer, Txn, Xid, ZnodePath, Zxid,
+    Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, DigestMark, Effect, ErrorCode, Fault,
+    Limits, Mount, Outcome, ParkedCall, Password, Permissions, PluginDescription, Principal,
+    Revision, ServerId, SessionId, Sha256, Timer, Txn, Xid, ZnodePath, Zxid,
 };
 
 use crate::tree::Tree;
@@ -88,6 +88,20 @@ impl Leader {
         (zxid, txn)
     }
 
+    /// Leaves out what is parked, and sometimes an answer that has come since.
+    fn acked(&mut self, tree: &Tree, session: SessionId, up_to: Xid) -> Acked {
+        let mut except = Vec::new();
+        if let Some(session) = tree.session(session) {
+            let kept = session.results.keys().filter(|_| self.random.below(2) == 0);
+            except.extend(
+                kept.chain(session.parked.keys())
+                    .filter(|xid| **xid <= up_to),
+            );
+            except.sort_unstable();
+        }
+        Acked { up_to, except }
+    }
+
     fn request(&mut self, tree: &Tree, txn: &mut Txn) {
         let sessions: Vec<_> = tree.sessions().map(|session| session.id).collect();
         if let Some(session) = self.random.pick(&sessions) {
@@ -97,7 +111,7 @@ impl Leader {
             txn.cause = Cause::Request {
                 session,
                 xid,
-                acked: Xid(acked.min(self.xid - 1)),
+                acked: self.acked(tree, session, Xid(acked.min(xid.0 - 1))),
                 answer: (self.random.below(5) > 0).then(|| self.answer()),
             };
         }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Answer, CallId, Cause, ChildrenPage, DigestMark, Effect, ErrorCode, Outcome, ParkedCall,
-    Password, ServerId, SessionId, Txn, Xid, Zxid,
+    Acked, Acl, Answer, CallId, Cause, ChildrenPage, DigestMark, Effect, ErrorCode, Outcome,
+    ParkedCall, Password, ServerId, SessionId, Txn, Xid, Zxid,
 };
 
 use crate::tests::log::path;
@@ -43,7 +43,7 @@ fn request(session: u64, xid: u64, acked: u64, answer: Option<Answer>) -> Cause 
     Cause::Request {
         session: SessionId(session),
         xid: Xid(xid),
-        acked: Xid(acked),
+        acked: Acked::up_to(Xid(acked)),
         answer,
     }
 }
@@ -100,6 +100,51 @@ fn pages_of_a_large_folder_hold_every_child_once_in_order() {
             false
         )
     );
+    assert_eq!(tree.digest(), tree.recomputed_digest());
+}
+
+#[test]
+fn the_answer_of_a_parked_call_outlives_acknowledgements_that_leave_it_out() {
+    let mut tree = Tree::default();
+    let answer = || Some(Ok(Outcome::Deleted));
+    let session = SessionId(9);
+    apply(&mut tree, vec![open(9)], Cause::System);
+    let call = ParkedCall {
+        id: CallId(7),
+        session,
+        xid: Xid(1),
+        mount: path("/locks"),
+        op: "acquire".to_owned(),
+        tag: "db".to_owned(),
+        since: 0,
+        deadline: None,
+    };
+    apply(
+        &mut tree,
+        vec![Effect::ParkCall(call)],
+        request(9, 1, 0, None),
+    );
+    let acked = |except| Acked {
+        up_to: Xid(2),
+        except,
+    };
+    let later = |xid, except| Cause::Request {
+        session,
+        xid: Xid(xid),
+        acked: acked(except),
+        answer: answer(),
+    };
+    apply(&mut tree, vec![], later(3, vec![Xid(1)]));
+    let end = Effect::EndCall {
+        call: CallId(7),
+        answer: Ok(Outcome::Synced),
+    };
+    apply(&mut tree, vec![end], Cause::System);
+    assert_eq!(tree.result(session, Xid(1)), Some(&Ok(Outcome::Synced)));
+    apply(&mut tree, vec![], later(4, vec![Xid(1)]));
+    assert!(tree.result(session, Xid(1)).is_some());
+    apply(&mut tree, vec![], later(5, vec![]));
+    assert_eq!(tree.result(session, Xid(1)), None);
     assert_eq!(tree.digest(), tree.recomputed_digest());
 }
 

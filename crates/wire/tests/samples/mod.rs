@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use zareba_model::plugin::GuestEvent;
 use zareba_model::{
-    Acl, AclEntry, Answer, Attachment, CallId, Cause, Change, ChildrenPage, CreateMode, DigestMark,
-    Effect, Epoch, ErrorCode, Event, EventKind, Fault, Forward, Limits, Mount, Op, OpDescription,
-    Outcome, ParkedCall, Password, Permissions, PluginDescription, PluginOp, Principal, Read,
-    Refused, Relay, Revision, ServerId, ServerStatus, SessionId, Sha256, Stat, Timer, Txn,
-    WatchDescription, WatchKind, WatchSpec, Write, Xid, ZnodePath, Zxid,
+    Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, Change, ChildrenPage, CreateMode,
+    DigestMark, Effect, Epoch, ErrorCode, Event, EventKind, Fault, Forward, Limits, Mount, Op,
+    OpDescription, Outcome, ParkedCall, Password, Permissions, PluginDescription, PluginOp,
+    Principal, Read, Refused, Relay, Revision, ServerId, ServerStatus, SessionId, Sha256, Stat,
+    Timer, Txn, WatchDescription, WatchKind, WatchSpec, Write, Xid, ZnodePath, Zxid,
 };
 use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
 
@@ -91,7 +91,7 @@ pub(crate) fn client() -> Vec<(String, ClientMessage)> {
     for (name, op) in ops() {
         let message = ClientMessage::Request {
             xid: Xid(300),
-            acked: Xid(299),
+            acked: acked(),
             op,
         };
         samples.push((format!("client-request-{name}"), message));
@@ -352,7 +352,7 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         session: SESSION,
         attachment: Attachment(2),
         xid: Xid(300),
-        acked: Xid(299),
+        acked: acked(),
         principals: vec![principal()],
         op: Op::Sync,
     });
@@ -437,7 +437,7 @@ pub(crate) fn txns() -> Vec<(String, Txn)> {
     let request = |answer| Cause::Request {
         session: SESSION,
         xid: Xid(300),
-        acked: Xid(299),
+        acked: acked(),
         answer,
     };
     let mut samples = vec![
@@ -613,5 +613,12 @@ fn mount() -> Mount {
         backlog,
         failures: 2,
         quarantined: Some("trapped".to_owned()),
+    }
+}
+
+fn acked() -> Acked {
+    Acked {
+        up_to: Xid(299),
+        except: vec![Xid(7), Xid(290)],
     }
 }
