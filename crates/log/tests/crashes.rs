@@ -1,5 +1,11 @@
 //! Random work with the power cut at every call of the disk, and every bit of a log flipped.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking, their helpers too"
+)]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

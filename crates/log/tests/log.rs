@@ -1,5 +1,10 @@
 //! The log's promises, one by one, on a disk in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests fail by panicking, their helpers too"
+)]
+
 use bytes::Bytes;
 use zareba_log::{Config, Damage, Disk, DiskError, Epochs, Log, LogError, MemoryDisk, Origin};
 use zareba_model::{Entry, Epoch, Zxid};
@@ -345,4 +350,35 @@ fn what_a_failed_sync_has_lost_is_written_again_at_the_next_start() {
     let (mut log, recovered) = open(disk);
     assert_eq!((recovered.last, recovered.damage), (Zxid::new(1, 6), None));
     assert_eq!(read_all(&mut log, Zxid::ZERO), entries(1, 1..=6));
+}
+
+/// The page with the first of two unsynced entries is lost, the page with the second is not; then
+/// the log grows up to exactly where the second one stands.
+#[test]
+fn what_is_left_of_a_torn_tail_never_becomes_part_of_the_log() {
+    let config = Config {
+        segment_bytes: 16 << 10,
+    };
+    let sized = |counter, bytes| Entry {
+        zxid: Zxid::new(1, counter),
+        payload: Bytes::from(vec![counter as u8; bytes]),
+    };
+    let (mut log, _) = Log::open(MemoryDisk::new(), config, Origin::default()).unwrap();
+    log.append(&[sized(1, 5000), sized(2, 100)], Zxid::ZERO)
+        .unwrap();
+    log.disk_mut().power_off_after(1);
+    log.sync().unwrap_err();
+    let mut disk = log.into_disk();
+    // Page by page: some; lose the first; keep the second, whole.
+    let mut dice = [2, 1, 0, 1].into_iter();
+    disk.crash(&mut || dice.next().unwrap());
+    let (mut log, recovered) = Log::open(disk, config, Origin::default()).unwrap();
+    assert!(recovered.torn_bytes > 5000, "{recovered:?}");
+    let first = sized(1, 5000 - 32);
+    log.append(std::slice::from_ref(&first), Zxid::ZERO)
+        .unwrap();
+    log.sync().unwrap();
+    let (mut log, recovered) = Log::open(log.into_disk(), config, Origin::default()).unwrap();
+    assert_eq!((recovered.last, recovered.damage), (Zxid::new(1, 1), None));
+    assert_eq!(read_all(&mut log, Zxid::ZERO), [first]);
 }

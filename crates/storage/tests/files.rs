@@ -1,5 +1,11 @@
 //! The data directory, the log on real files, and the image.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking, their helpers too"
+)]
+
 use std::fs;
 use std::path::Path;
 
