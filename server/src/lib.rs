@@ -1,1 +1,49 @@
-//! The running member: doors, loop, disk thread, peers.
+//! The running member: everything that touches the world, around the pure replica.
+//!
+//! ```text
+//!   clients ══ listener ── connection ──┐                    ┌── disk ── log
+//!   peers ════ peers ───────────────────┼─> main_loop ─ shell┼── image
+//!   compiler ─ plugins ─────────────────┘   (the replica)    └── clients, peers, plugins
+//! ```
+//!
+//! One thread owns the replica and takes events in batches; the log, the image and the compiler
+//! have a thread each; clients and links are tasks of the tokio runtime. Must never decide what
+//! the replica decides.
+
+mod start;
+pub use start::{Server, Sockets};
+
+mod running;
+pub use running::RunningServer;
+
+mod config;
+pub use config::{ConfigError, DoorLimits, IdentityFiles, ServerConfig, Timing};
+
+pub use zareba_transport::{CertificateAuthority, Credentials};
+
+mod error;
+pub use error::{ServerError, StartError};
+
+mod metrics;
+pub use metrics::{Counter, Metrics};
+
+mod panic;
+pub use panic::abort_on_panic;
+
+mod event;
+mod main_loop;
+mod shell;
+
+mod clients;
+mod connection;
+mod listener;
+
+mod disk;
+mod image;
+mod recovery;
+
+mod peers;
+mod plugins;
+
+mod clock;
+mod process;

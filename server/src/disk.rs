@@ -1,0 +1,425 @@
+//! The log's thread: group commit, and the place where log and image meet. Must never know what an
+//! entry means.
+//!
+//! Everything queued while one sync runs goes into the next. The image is written by a thread of
+//! its own ([`crate::image`]), so that no checkpoint delays a commit. The order between the two
+//! matters in two places only:
+//!
+//! - **Purge.** The log up to a checkpoint's start may go only when the checkpoint is durable: the
+//!   image's thread asks for it afterwards. It may come arbitrarily late.
+//! - **Install.** What was appended before a snapshot is dropped, what is appended behind it must
+//!   stay. So the flip has its place in both queues, and the threads meet there: the log says
+//!   which segments the image shall declare void, the image flips and says so, the log starts
+//!   anew behind the snapshot. A crash before the flip leaves the old state whole; a crash behind
+//!   it leaves void segments that recovery drops.
+//!
+//! What a checkpoint holds has been delivered, and so is durable in the log already; an image can
+//! never be ahead of its log.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use zareba_log::{Disk, Epochs, Log, LogError};
+use zareba_model::{Entry, Zxid};
+use zareba_replica::Input;
+use zareba_zab::{Persist, Token};
+
+use crate::error::ServerError;
+use crate::event::{Event, EventSenders};
+use crate::metrics::Metrics;
+
+/// One thing for the log's thread.
+#[derive(Debug)]
+pub(crate) enum LogOrder {
+    /// Write, and report the token once it is durable.
+    Persist { token: Token, write: Persist },
+    /// Meet the image's thread, then start anew behind `base`.
+    Install { base: Zxid, meeting: InstallMeeting },
+    /// A durable image makes the log up to here unnecessary.
+    Purge { below: Zxid },
+    /// An established leader has refilled this server: what was damaged is whole.
+    ClearDamage,
+}
+
+/// The log's side of the meeting at a snapshot's end.
+#[derive(Debug)]
+pub(crate) struct InstallMeeting {
+    /// Where the log says the last segment that the image shall declare void.
+    pub(crate) void_up_to: Sender<u64>,
+    /// Where the image says that it has flipped; closed without a word if it failed.
+    pub(crate) flipped: Receiver<()>,
+}
+
+/// What the thread needs of a log.
+pub(crate) trait LogStore {
+    fn append(&mut self, entries: &[Entry], committed: Zxid) -> Result<(), LogError>;
+    fn sync(&mut self) -> Result<(), LogError>;
+    fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError>;
+    fn write_epochs(&mut self, epochs: Epochs) -> Result<(), LogError>;
+    fn purge_below(&mut self, below: Zxid) -> Result<(), LogError>;
+    fn last_segment_number(&self) -> u64;
+    fn reset(&mut self, base: Zxid) -> Result<(), LogError>;
+    fn clear_damage(&mut self) -> Result<(), LogError>;
+}
+
+impl<D: Disk> LogStore for Log<D> {
+    fn append(&mut self, entries: &[Entry], committed: Zxid) -> Result<(), LogError> {
+        Self::append(self, entries, committed)
+    }
+
+    fn sync(&mut self) -> Result<(), LogError> {
+        Self::sync(self)
+    }
+
+    fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError> {
+        Self::truncate_after(self, after).map(drop)
+    }
+
+    fn write_epochs(&mut self, epochs: Epochs) -> Result<(), LogError> {
+        Self::write_epochs(self, epochs)
+    }
+
+    fn purge_below(&mut self, below: Zxid) -> Result<(), LogError> {
+        Self::purge_below(self, below)
+    }
+
+    fn last_segment_number(&self) -> u64 {
+        Self::last_segment_number(self)
+    }
+
+    fn reset(&mut self, base: Zxid) -> Result<(), LogError> {
+        Self::reset(self, base)
+    }
+
+    fn clear_damage(&mut self) -> Result<(), LogError> {
+        Self::clear_damage(self)
+    }
+}
+
+/// The log's thread.
+#[derive(Debug)]
+pub(crate) struct LogThread<L> {
+    log: L,
+    orders: Receiver<LogOrder>,
+    events: EventSenders,
+    metrics: Arc<Metrics>,
+    /// Appended since the last sync.
+    dirty: bool,
+    /// The last write carried out and not yet reported.
+    unreported: Option<Token>,
+}
+
+impl<L: LogStore> LogThread<L> {
+    pub(crate) fn new(
+        log: L,
+        orders: Receiver<LogOrder>,
+        events: EventSenders,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            log,
+            orders,
+            events,
+            metrics,
+            dirty: false,
+            unreported: None,
+        }
+    }
+
+    /// Works until nobody can give orders any more, or until the first error.
+    pub(crate) fn run(mut self) {
+        while let Ok(first) = self.orders.recv() {
+            if let Err(error) = self.carry_out_group(first) {
+                let error = ServerError::Log(error.to_string());
+                tracing::error!(%error, "the server stops");
+                self.events.tell(Event::Fatal(error));
+                return;
+            }
+        }
+    }
+
+    /// One group: all that is queued, one sync, one report.
+    fn carry_out_group(&mut self, first: LogOrder) -> Result<(), LogError> {
+        let mut bytes = self.carry_out(first)?;
+        while bytes < GROUP_BYTES_MAX {
+            let Ok(next) = self.orders.try_recv() else {
+                break;
+            };
+            bytes += self.carry_out(next)?;
+        }
+        self.sync()?;
+        self.report();
+        Ok(())
+    }
+
+    /// Carries out one order and says how many bytes it has added to the group.
+    fn carry_out(&mut self, order: LogOrder) -> Result<usize, LogError> {
+        match order {
+            LogOrder::Persist { token, write } => {
+                assert!(self.unreported < Some(token), "write tokens rise");
+                let bytes = self.persist(write)?;
+                self.unreported = Some(token);
+                self.metrics.log_writes.add(1);
+                return Ok(bytes);
+            }
+            LogOrder::Install { base, meeting } => self.install(base, &meeting)?,
+            LogOrder::Purge { below } => self.log.purge_below(below)?,
+            LogOrder::ClearDamage => {
+                self.sync()?;
+                self.log.clear_damage()?;
+                tracing::info!("the log was refilled from an established leader");
+            }
+        }
+        Ok(0)
+    }
+
+    fn persist(&mut self, write: Persist) -> Result<usize, LogError> {
+        match write {
+            Persist::Append { entries, committed } => {
+                self.log.append(&entries, committed)?;
+                self.dirty = true;
+                Ok(entries.iter().map(|entry| entry.payload.len()).sum())
+            }
+            Persist::Truncate { after } => {
+                self.sync()?;
+                self.log.truncate_after(after)?;
+                Ok(0)
+            }
+            Persist::Epochs { accepted, current } => {
+                // An epoch may promise a history; never let it be durable before that is.
+                self.sync()?;
+                self.log.write_epochs(Epochs { accepted, current })?;
+                Ok(0)
+            }
+        }
+    }
+
+    fn install(&mut self, base: Zxid, meeting: &InstallMeeting) -> Result<(), LogError> {
+        self.sync()?;
+        self.report();
+        let void_up_to = self.log.last_segment_number();
+        let flipped = meeting.void_up_to.send(void_up_to).is_ok() && meeting.flipped.recv().is_ok();
+        if !flipped {
+            // The image's thread has failed and says so itself; the server stops.
+            return Ok(());
+        }
+        self.log.reset(base)?;
+        self.events
+            .tell(Event::Input(Input::SnapshotInstalled { base }));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), LogError> {
+        if self.dirty {
+            self.log.sync()?;
+            self.dirty = false;
+            self.metrics.log_syncs.add(1);
+        }
+        Ok(())
+    }
+
+    fn report(&mut self) {
+        assert!(!self.dirty, "only what is durable is reported");
+        if let Some(token) = self.unreported.take() {
+            self.events.tell(Event::Input(Input::Persisted(token)));
+        }
+    }
+}
+
+/// A group is closed when it holds so much: its first writer has waited long enough.
+const GROUP_BYTES_MAX: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use zareba_model::Epoch;
+
+    use super::*;
+    use crate::event::{EventReceivers, queues};
+
+    /// Writes down what is asked of it, and fails where told.
+    #[derive(Clone, Debug, Default)]
+    struct Recorder {
+        calls: Arc<Mutex<Vec<String>>>,
+        fail_at: Option<&'static str>,
+    }
+
+    impl Recorder {
+        fn note(&self, call: &str) -> Result<(), LogError> {
+            self.calls.lock().unwrap().push(call.to_owned());
+            match self.fail_at {
+                Some(at) if at == call => Err(LogError::Poisoned),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    impl LogStore for Recorder {
+        fn append(&mut self, entries: &[Entry], _: Zxid) -> Result<(), LogError> {
+            self.note(&format!("append {}", entries[0].zxid))
+        }
+        fn sync(&mut self) -> Result<(), LogError> {
+            self.note("sync")
+        }
+        fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError> {
+            self.note(&format!("truncate {after}"))
+        }
+        fn write_epochs(&mut self, _: Epochs) -> Result<(), LogError> {
+            self.note("epochs")
+        }
+        fn purge_below(&mut self, below: Zxid) -> Result<(), LogError> {
+            self.note(&format!("purge {below}"))
+        }
+        fn last_segment_number(&self) -> u64 {
+            7
+        }
+        fn reset(&mut self, base: Zxid) -> Result<(), LogError> {
+            self.note(&format!("reset {base}"))
+        }
+        fn clear_damage(&mut self) -> Result<(), LogError> {
+            self.note("clear")
+        }
+    }
+
+    fn append(token: u64, bytes: usize) -> LogOrder {
+        LogOrder::Persist {
+            token: Token(token),
+            write: Persist::Append {
+                entries: vec![Entry {
+                    zxid: Zxid::new(1, u32::try_from(token).unwrap()),
+                    payload: Bytes::from(vec![0; bytes]),
+                }],
+                committed: Zxid::ZERO,
+            },
+        }
+    }
+
+    fn epochs(token: u64) -> LogOrder {
+        LogOrder::Persist {
+            token: Token(token),
+            write: Persist::Epochs {
+                accepted: Epoch(2),
+                current: Epoch(1),
+            },
+        }
+    }
+
+    /// Runs the thread's work over a queue that is filled and closed beforehand.
+    fn run(orders: Vec<LogOrder>, recorder: &Recorder) -> EventReceivers {
+        let (sender, queue) = crossbeam_channel::unbounded();
+        for order in orders {
+            sender.send(order).unwrap();
+        }
+        drop(sender);
+        let (events, receivers) = queues();
+        LogThread::new(recorder.clone(), queue, events, Arc::default()).run();
+        receivers
+    }
+
+    fn calls(recorder: &Recorder) -> Vec<String> {
+        recorder.calls.lock().unwrap().clone()
+    }
+
+    fn reported(receivers: &EventReceivers) -> Vec<Event> {
+        receivers.internal.try_iter().collect()
+    }
+
+    #[test]
+    fn all_that_is_queued_shares_one_sync_and_one_report() {
+        let recorder = Recorder::default();
+        let receivers = run((1..=3).map(|token| append(token, 10)).collect(), &recorder);
+        let expected = ["append 1.1", "append 1.2", "append 1.3", "sync"];
+        assert_eq!(calls(&recorder), expected);
+        let events = reported(&receivers);
+        assert!(matches!(
+            events.as_slice(),
+            [Event::Input(Input::Persisted(Token(3)))]
+        ));
+    }
+
+    #[test]
+    fn a_group_is_closed_when_it_is_large_enough() {
+        let recorder = Recorder::default();
+        run(vec![append(1, GROUP_BYTES_MAX), append(2, 10)], &recorder);
+        let expected = ["append 1.1", "sync", "append 1.2", "sync"];
+        assert_eq!(calls(&recorder), expected);
+    }
+
+    #[test]
+    fn epochs_and_truncation_come_behind_a_sync_of_what_was_appended_before() {
+        let recorder = Recorder::default();
+        let truncate = LogOrder::Persist {
+            token: Token(4),
+            write: Persist::Truncate {
+                after: Zxid::new(1, 1),
+            },
+        };
+        let orders = vec![append(1, 10), epochs(2), append(3, 10), truncate];
+        run(orders, &recorder);
+        let expected = [
+            "append 1.1",
+            "sync",
+            "epochs",
+            "append 1.3",
+            "sync",
+            "truncate 1.1",
+        ];
+        assert_eq!(calls(&recorder), expected);
+    }
+
+    #[test]
+    fn an_install_waits_for_the_image_and_then_empties_the_log_before_later_appends() {
+        let recorder = Recorder::default();
+        let (void_up_to, segment) = crossbeam_channel::bounded(1);
+        let (flip, flipped) = crossbeam_channel::bounded(1);
+        flip.send(()).unwrap();
+        let base = Zxid::new(1, 9);
+        let install = LogOrder::Install {
+            base,
+            meeting: InstallMeeting {
+                void_up_to,
+                flipped,
+            },
+        };
+        let receivers = run(vec![append(1, 10), install, append(2, 10)], &recorder);
+        let expected = ["append 1.1", "sync", "reset 1.9", "append 1.2", "sync"];
+        assert_eq!(calls(&recorder), expected);
+        assert_eq!(segment.recv(), Ok(7));
+        let events = reported(&receivers);
+        assert!(matches!(
+            events.as_slice(),
+            [
+                Event::Input(Input::Persisted(Token(1))),
+                Event::Input(Input::SnapshotInstalled { .. }),
+                Event::Input(Input::Persisted(Token(2))),
+            ]
+        ));
+    }
+
+    #[test]
+    fn the_first_error_ends_the_thread_and_nothing_is_reported_durable() {
+        let recorder = Recorder {
+            fail_at: Some("sync"),
+            ..Recorder::default()
+        };
+        let receivers = run(vec![append(1, GROUP_BYTES_MAX), append(2, 10)], &recorder);
+        assert_eq!(calls(&recorder), ["append 1.1", "sync"]);
+        let events = reported(&receivers);
+        assert!(matches!(
+            events.as_slice(),
+            [Event::Fatal(ServerError::Log(_))]
+        ));
+    }
+
+    #[test]
+    fn a_purge_alone_needs_no_sync() {
+        let recorder = Recorder::default();
+        let purge = LogOrder::Purge {
+            below: Zxid::new(1, 5),
+        };
+        run(vec![purge], &recorder);
+        assert_eq!(calls(&recorder), ["purge 1.5"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! Why a server does not start, and why a running one stops. Must never hold a secret: these are
+//! written to logs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error("cannot listen for {purpose} on {address}: {error}")]
+    Listen {
+        /// Clients or peers.
+        purpose: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// A file of the TLS identity cannot be read.
+    #[error("cannot read the {what} file {path}: {error}")]
+    IdentityFile {
+        /// Which of the three.
+        what: &'static str,
+        /// Its path.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// The certificate, its key and the CA do not make a TLS identity.
+    #[error("the certificate, key and CA files make no TLS identity: {0}")]
+    Identity(String),
+    /// The mesh of peers cannot be set up.
+    #[error("cannot set up the links to peers: {0}")]
+    Mesh(String),
+    /// The data directory cannot be opened.
+    #[error("cannot open the data directory {path}: {message}")]
+    Storage {
+        /// Which directory.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// What the disk holds is no state of a server.
+    #[error("the data directory {path} holds no valid state: {message}")]
+    Recovery {
+        /// Which directory.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The engine that runs plugins does not come up.
+    #[error("cannot set up the plugin engine: {0}")]
+    Plugins(String),
+    /// The system gives no thread.
+    #[error("cannot start the thread {name}: {error}")]
+    Thread {
+        /// Which.
+        name: &'static str,
+        /// The system's words.
+        error: std::io::Error,
+    },
+}
+
+/// Why a running server stopped by itself. It cannot go on in this process: start it anew, and
+/// recovery will find out what the disk holds.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ServerError {
+    /// The transaction log or the epochs page could not be written.
+    #[error(
+        "writing the transaction log failed, so the server has stopped: {0}; check the disk's \
+         health and free space, then start the server again"
+    )]
+    Log(String),
+    /// The image could not be written.
+    #[error(
+        "writing the image failed, so the server has stopped: {0}; check the disk's health and \
+         free space, then start the server again"
+    )]
+    Image(String),
+    /// A thread of the server has panicked; its message is in the log.
+    #[error("the server has stopped after a broken invariant; its log says which")]
+    Crashed,
+}

@@ -1,0 +1,184 @@
+//! The loop: one thread, sole owner of the replica. Inputs are taken in batches, outputs are
+//! carried out after each batch. Must never decide what an input means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Select, TryRecvError};
+use zareba_model::{PluginDescription, Sha256};
+
+use zareba_plugin_host::{Compiled, PluginHost};
+use zareba_replica::{Input, Now, Output, Replica};
+
+use crate::clock::Clock;
+use crate::config::TICK_MS;
+use crate::error::ServerError;
+use crate::event::{Event, EventReceivers};
+use crate::metrics::Metrics;
+use crate::shell::Shell;
+
+/// What the loop owns: the replica, or what stands for it in a test.
+pub(crate) trait Brain {
+    /// One thing happened.
+    fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>);
+    /// A batch is over.
+    fn flush(&mut self, now: Now, outputs: &mut Vec<Output>);
+    /// A component can be run from now on.
+    fn install(&mut self, sha256: Sha256, component: Compiled) -> PluginDescription;
+}
+
+impl Brain for Replica<PluginHost> {
+    fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
+        Self::handle(self, now, input, outputs);
+    }
+
+    fn flush(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        Self::flush(self, now, outputs);
+    }
+
+    fn install(&mut self, sha256: Sha256, component: Compiled) -> PluginDescription {
+        let description = component.description().clone();
+        self.plugins_mut().install(sha256, component);
+        description
+    }
+}
+
+/// The loop.
+pub(crate) struct MainLoop<B> {
+    brain: B,
+    shell: Shell,
+    events: EventReceivers,
+    clock: Clock,
+    next_tick: zareba_zab::Now,
+    outputs: Vec<Output>,
+    metrics: Arc<Metrics>,
+}
+
+/// The loop is over; the error, if it is not because the operator wished it.
+type End = Result<(), ServerError>;
+
+/// Picks one of the two queues.
+type Queue = fn(&EventReceivers) -> &Receiver<Event>;
+
+impl<B: Brain> MainLoop<B> {
+    /// `outputs` are those of the replica's beginning.
+    pub(crate) fn new(
+        brain: B,
+        shell: Shell,
+        events: EventReceivers,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        outputs: Vec<Output>,
+    ) -> Self {
+        Self {
+            brain,
+            shell,
+            events,
+            next_tick: clock.now().monotonic,
+            clock,
+            outputs,
+            metrics,
+        }
+    }
+
+    /// Runs until the end.
+    pub(crate) fn run(mut self) -> End {
+        self.shell.carry_out(&mut self.outputs);
+        loop {
+            if let Some(end) = self.turn() {
+                self.shell.clients.say_goodbye();
+                return end;
+            }
+            self.wait();
+        }
+    }
+
+    /// One batch: what is queued now, up to a bound, then the outputs.
+    fn turn(&mut self) -> Option<End> {
+        let now = self.clock.now();
+        if now.monotonic >= self.next_tick {
+            self.next_tick = now.monotonic.after_ms(TICK_MS);
+            self.brain.handle(now, Input::Tick, &mut self.outputs);
+        }
+        let queues: [Queue; 2] = [|events| &events.internal, |events| &events.clients];
+        for queue in queues {
+            if let Some(end) = self.drain(now, queue) {
+                return Some(end);
+            }
+        }
+        self.brain.flush(now, &mut self.outputs);
+        self.shell.carry_out(&mut self.outputs);
+        self.metrics.batches.add(1);
+        None
+    }
+
+    fn drain(&mut self, now: Now, queue: Queue) -> Option<End> {
+        let mut taken = 0;
+        while taken < BATCH_INPUTS_MAX {
+            match queue(&self.events).try_recv() {
+                Ok(event) => match self.take(now, event) {
+                    Ok(inputs) => taken += inputs,
+                    Err(end) => return Some(end),
+                },
+                Err(TryRecvError::Empty) => break,
+                // Every sender is gone, so nobody is left to serve.
+                Err(TryRecvError::Disconnected) => return Some(Ok(())),
+            }
+        }
+        None
+    }
+
+    /// Takes one event and says how many inputs it was.
+    fn take(&mut self, now: Now, event: Event) -> Result<usize, End> {
+        match event {
+            Event::Requests { inputs, credit } => {
+                // From here the connection may send more, while this batch is at work.
+                drop(credit);
+                let count = inputs.len();
+                self.metrics.client_messages.add(count);
+                for input in inputs {
+                    self.brain.handle(now, input, &mut self.outputs);
+                }
+                return Ok(count);
+            }
+            Event::Connected { connection, handle } => self.shell.clients.add(connection, handle),
+            Event::Disconnected { connection } => {
+                self.shell.clients.remove(connection);
+                let input = Input::Disconnected { connection };
+                self.brain.handle(now, input, &mut self.outputs);
+            }
+            Event::Input(input) => self.brain.handle(now, input, &mut self.outputs),
+            Event::Compiled { sha256, result } => {
+                let result = result.map(|component| self.brain.install(sha256, component));
+                let input = Input::Compiled { sha256, result };
+                self.brain.handle(now, input, &mut self.outputs);
+            }
+            Event::Fatal(error) => return Err(Err(error)),
+            Event::Shutdown => return Err(Ok(())),
+        }
+        Ok(1)
+    }
+
+    /// Waits for the next event or tick, whichever is first.
+    fn wait(&self) {
+        let (internal, clients) = (&self.events.internal, &self.events.clients);
+        if !internal.is_empty() || !clients.is_empty() {
+            return;
+        }
+        let left = self
+            .next_tick
+            .0
+            .saturating_sub(self.clock.now().monotonic.0);
+        if left == 0 {
+            return;
+        }
+        let mut select = Select::new();
+        select.recv(internal);
+        select.recv(clients);
+        // A time-out is the next tick.
+        let _next_or_tick = select.ready_timeout(Duration::from_micros(left));
+    }
+}
+
+/// Inputs of one batch from each queue: more would only make the first of them wait.
+const BATCH_INPUTS_MAX: usize = 4_096;

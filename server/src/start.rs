@@ -1,0 +1,309 @@
+//! Puts a server together: sockets, disk, threads, links, doors, in this order. Must never decide
+//! anything a running server decides.
+
+use std::net::UdpSocket;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+use tokio::sync::{oneshot, watch};
+use zareba_plugin_host::{PluginEngine, PluginHost};
+use zareba_replica::Replica;
+use zareba_replica::recovery::Recovered;
+use zareba_transport::{Credentials, client_door_config};
+use zareba_zab::Role;
+
+use crate::clients::Clients;
+use crate::clock::Clock;
+use crate::config::ServerConfig;
+use crate::connection::Doorway;
+use crate::disk::{LogOrder, LogThread};
+use crate::error::{ServerError, StartError};
+use crate::event::{Event, EventReceivers, EventSenders, queues};
+use crate::image::{ImageOrder, ImageThread};
+use crate::listener::quic::QuicDoor;
+use crate::main_loop::MainLoop;
+use crate::metrics::Metrics;
+use crate::peers::Peers;
+use crate::plugins;
+use crate::recovery::{self, Opened, TailWindow};
+use crate::running::{Remains, RunningServer, supervise};
+use crate::shell::Shell;
+
+/// Starts servers.
+#[derive(Debug)]
+pub struct Server;
+
+/// The two sockets of a server. Binding them first lets members of one test ensemble learn each
+/// other's free ports before any of them starts.
+#[derive(Debug)]
+pub struct Sockets {
+    /// For clients.
+    pub client: UdpSocket,
+    /// For peers.
+    pub peer: UdpSocket,
+}
+
+impl Sockets {
+    /// Binds the addresses of a configuration.
+    pub fn bind(config: &ServerConfig) -> Result<Self, StartError> {
+        let bind = |purpose, address| {
+            UdpSocket::bind(address).map_err(|error| StartError::Listen {
+                purpose,
+                address,
+                error,
+            })
+        };
+        Ok(Self {
+            client: bind("clients", config.client_listen)?,
+            peer: bind("peers", config.peer_listen)?,
+        })
+    }
+}
+
+impl Server {
+    /// Starts a server on the current tokio runtime. It serves once it has a leader.
+    pub async fn start(config: ServerConfig) -> Result<RunningServer, StartError> {
+        let sockets = Sockets::bind(&config)?;
+        Self::start_on(config, sockets).await
+    }
+
+    /// The same on sockets that are bound already.
+    pub async fn start_on(
+        config: ServerConfig,
+        sockets: Sockets,
+    ) -> Result<RunningServer, StartError> {
+        tracing::info!(id = %config.id, names = ?config.names, "starting");
+        let identity = Identity::read(&config)?;
+        let opened = recover(&config).await?;
+        let engine = PluginEngine::new().map_err(|e| StartError::Plugins(e.to_string()))?;
+        let metrics = Arc::new(Metrics::default());
+        let (events, receivers) = queues();
+        let client_addr = local_address(&sockets.client, "clients", config.client_listen)?;
+        let peer_addr = local_address(&sockets.peer, "peers", config.peer_listen)?;
+
+        let doorway = Arc::new(Doorway::new(events.clone(), Arc::clone(&metrics)));
+        let tls = client_door_config(&identity.credentials, Some(&identity.client_ca_pem))
+            .map_err(|error| StartError::Identity(error.to_string()))?;
+        let door =
+            QuicDoor::new(sockets.client, tls, &config.limits, doorway).map_err(|error| {
+                StartError::Listen {
+                    purpose: "clients",
+                    address: client_addr,
+                    error,
+                }
+            })?;
+        let peers = Peers::start(
+            &config,
+            sockets.peer,
+            identity.ca_pem,
+            identity.credentials,
+            events.clone(),
+            Arc::clone(&metrics),
+        )
+        .map_err(|error| StartError::Mesh(error.to_string()))?;
+
+        let assembly = Assembly {
+            config: &config,
+            events: &events,
+            metrics: &metrics,
+        };
+        let disk = assembly.start_disk(opened)?;
+        let compiler = assembly.start_compiler(engine.clone())?;
+        let (role, role_out) = watch::channel(Role::Looking);
+        let shell = Shell {
+            clients: Clients::new(Arc::clone(&metrics)),
+            peers: peers.clone(),
+            log: disk.log,
+            image: disk.image,
+            compiler,
+            role,
+            damaged: disk.damaged,
+        };
+        let loop_end = assembly.start_loop(shell, disk.recovered, engine, receivers)?;
+        tokio::spawn(door.clone().accept_clients());
+        tracing::info!(%client_addr, %peer_addr, "listening");
+        let remains = Remains {
+            door,
+            peers,
+            disk_threads: disk.threads,
+            directory: disk.directory,
+        };
+        Ok(RunningServer {
+            id: config.id,
+            client_addr,
+            peer_addr,
+            events,
+            role: role_out,
+            metrics,
+            end: tokio::spawn(supervise(loop_end, remains)),
+        })
+    }
+}
+
+/// The texts of the identity's files.
+struct Identity {
+    credentials: Credentials,
+    ca_pem: String,
+    client_ca_pem: String,
+}
+
+impl Identity {
+    fn read(config: &ServerConfig) -> Result<Self, StartError> {
+        let files = &config.identity;
+        Ok(Self {
+            credentials: Credentials {
+                certificate_pem: read_pem("certificate", &files.certificate)?,
+                key_pem: read_pem("key", &files.key)?,
+            },
+            ca_pem: read_pem("ca", &files.ca)?,
+            client_ca_pem: read_pem("client_ca", &files.client_ca)?,
+        })
+    }
+}
+
+fn read_pem(what: &'static str, path: &Path) -> Result<String, StartError> {
+    std::fs::read_to_string(path).map_err(|error| StartError::IdentityFile {
+        what,
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn local_address(
+    socket: &UdpSocket,
+    purpose: &'static str,
+    address: std::net::SocketAddr,
+) -> Result<std::net::SocketAddr, StartError> {
+    socket.local_addr().map_err(|error| StartError::Listen {
+        purpose,
+        address,
+        error,
+    })
+}
+
+/// Recovery reads and computes for as long as it takes, so that it has a thread for it.
+async fn recover(config: &ServerConfig) -> Result<Opened, StartError> {
+    let zab = config.zab();
+    let window = TailWindow {
+        entries: zab.window_entries,
+        bytes: zab.window_bytes,
+    };
+    let path = config.data_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || recovery::open(&path, window)).await;
+    opened.unwrap_or_else(|panic| {
+        Err(StartError::Recovery {
+            path: config.data_dir.clone(),
+            message: panic.to_string(),
+        })
+    })
+}
+
+/// What all threads of a server share.
+struct Assembly<'a> {
+    config: &'a ServerConfig,
+    events: &'a EventSenders,
+    metrics: &'a Arc<Metrics>,
+}
+
+/// The disk's threads, and what is not theirs.
+struct DiskParts {
+    log: Sender<LogOrder>,
+    image: Sender<ImageOrder>,
+    threads: Vec<JoinHandle<()>>,
+    directory: zareba_storage::Directory,
+    recovered: Recovered,
+    damaged: bool,
+}
+
+impl Assembly<'_> {
+    fn start_disk(&self, opened: Opened) -> Result<DiskParts, StartError> {
+        let (log, log_orders) = crossbeam_channel::unbounded();
+        let (image, image_orders) = crossbeam_channel::unbounded();
+        let events = self.events.clone();
+        let metrics = Arc::clone(self.metrics);
+        let log_thread = LogThread::new(opened.log, log_orders, events, metrics);
+        let image_thread = ImageThread::new(
+            opened.image,
+            image_orders,
+            log.clone(),
+            self.events.clone(),
+            Arc::clone(self.metrics),
+            u32::try_from(self.config.zab().window_entries).unwrap_or(u32::MAX),
+        );
+        let threads = vec![
+            self.spawn("zareba-log", || log_thread.run())?,
+            self.spawn("zareba-image", || image_thread.run())?,
+        ];
+        Ok(DiskParts {
+            log,
+            image,
+            threads,
+            directory: opened.directory,
+            recovered: opened.recovered,
+            damaged: opened.damaged,
+        })
+    }
+
+    fn start_compiler(
+        &self,
+        engine: PluginEngine,
+    ) -> Result<Sender<plugins::CompileOrder>, StartError> {
+        let (compiler, orders): (_, Receiver<_>) = crossbeam_channel::unbounded();
+        let events = self.events.clone();
+        self.spawn("zareba-compile", move || {
+            plugins::run(&engine, &orders, &events)
+        })?;
+        Ok(compiler)
+    }
+
+    /// The replica is made on the thread that owns it, where its guests live too.
+    fn start_loop(
+        &self,
+        shell: Shell,
+        recovered: Recovered,
+        engine: PluginEngine,
+        receivers: EventReceivers,
+    ) -> Result<oneshot::Receiver<Result<(), ServerError>>, StartError> {
+        let mut config = zareba_replica::Config::new(self.config.zab());
+        config.seed = rand::random();
+        let metrics = Arc::clone(self.metrics);
+        let (end, end_out) = oneshot::channel();
+        self.spawn("zareba-loop", move || {
+            let clock = Clock::new();
+            let mut outputs = Vec::new();
+            let host = PluginHost::new(engine);
+            let replica = Replica::new(config, recovered, host, clock.now(), &mut outputs);
+            let ended = MainLoop::new(replica, shell, receivers, clock, metrics, outputs).run();
+            drop(end.send(ended));
+        })?;
+        Ok(end_out)
+    }
+
+    fn spawn(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>, StartError> {
+        let alarm = PanicAlarm(self.events.clone());
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let _alarm = alarm;
+                work();
+            })
+            .map_err(|error| StartError::Thread { name, error })
+    }
+}
+
+/// Stops the server when a thread of it panics in a process that does not abort then.
+struct PanicAlarm(EventSenders);
+
+impl Drop for PanicAlarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.tell(Event::Fatal(ServerError::Crashed));
+        }
+    }
+}
