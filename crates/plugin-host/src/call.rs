@@ -19,6 +19,8 @@ const FAULT_BYTES_MAX: usize = 4096;
 const TAG_BYTES_MAX: usize = 1024;
 /// Functions of a guest named after a trap.
 const FRAMES_MAX: usize = 8;
+/// Longest such name, bytes.
+const NAME_BYTES_MAX: usize = 120;
 
 /// What the host knows while a guest runs: the store's data.
 pub(crate) struct Call {
@@ -175,16 +177,12 @@ fn place(error: &wasmtime::Error) -> String {
     let named = backtrace.frames().iter().filter_map(|f| f.func_name());
     let names: Vec<String> = named
         .take(FRAMES_MAX)
-        .map(|name| wasmtime_demangled(name))
+        .map(|name| cut(name.to_owned(), NAME_BYTES_MAX))
         .collect();
     if names.is_empty() {
         return String::new();
     }
     format!(" (in {})", names.join(" < "))
-}
-
-fn wasmtime_demangled(name: &str) -> String {
-    cut(name.to_owned(), 120)
 }
 
 fn done(value: Vec<u8>) -> GuestAnswer {

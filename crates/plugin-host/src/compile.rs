@@ -167,7 +167,7 @@ fn describe(
         CompileError::Describe(failure_text(failure))
     };
     let mut instance = Instance::new(engine, pre, &limits, Call::describing(limits))
-        .map_err(|(error, call)| failed(&error, call))?;
+        .map_err(|both| failed(&both.0, both.1))?;
     let guest = instance.bindings.zareba_plugin_guest();
     match guest.call_describe(&mut instance.store) {
         Ok(said) => check_description(said),

@@ -25,14 +25,14 @@ impl Instance {
         pre: &PluginPre<Call>,
         limits: &Limits,
         call: Call,
-    ) -> Result<Self, (wasmtime::Error, Call)> {
+    ) -> Result<Self, Box<(wasmtime::Error, Call)>> {
         let mut store = Store::new(&engine.engine, call);
         store.limiter(|call| &mut call.memory);
         // A start function is guest code too.
         bound(&mut store, limits);
         match pre.instantiate(&mut store) {
             Ok(bindings) => Ok(Self { store, bindings }),
-            Err(error) => Err((error, store.into_data())),
+            Err(error) => Err(Box::new((error, store.into_data()))),
         }
     }
 

@@ -82,7 +82,8 @@ impl PluginHost {
             }
             None => match Instance::new(&self.engine, &compiled.pre, limits, call) {
                 Ok(instance) => instance,
-                Err((error, mut call)) => {
+                Err(failed) => {
+                    let (error, mut call) = *failed;
                     let failure = call::classify(&error, call.last_words.take());
                     return (call, Err(failure), None);
                 }

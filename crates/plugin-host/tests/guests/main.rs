@@ -1,5 +1,11 @@
 //! The host with real components: the committed lock, and the guest that misbehaves on demand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 #[path = "stage.rs"]
 mod stage;
 
