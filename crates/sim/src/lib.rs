@@ -1,1 +1,39 @@
 //! A cluster in one thread from one seed.
+//!
+//! The real replicas, with the real log and its recovery, in a world where time, links, disks and
+//! power are simulated and every chance comes from a seed. After every step the properties in
+//! `invariants/` are checked; once the faults are over, everything must come to rest. The same
+//! seed gives the same run, to the last message, which its fingerprint proves.
+//!
+//! This room must never know a real clock, socket or file.
+
+pub mod seed;
+pub use seed::Config;
+
+pub mod runner;
+pub use runner::run;
+
+pub mod report;
+pub use report::{Counts, Report};
+
+pub mod violation;
+pub use violation::Violation;
+
+mod cluster;
+
+mod disk;
+mod image;
+mod network;
+mod schedule;
+mod server;
+
+mod client;
+mod lock_plugin;
+mod workload;
+
+mod invariants;
+mod oracle;
+mod reference;
+
+mod dice;
+mod trace;

@@ -1,0 +1,458 @@
+//! One simulated client: the native protocol as its page demands, and a check of everything that
+//! it is told. Must never know a server's inside.
+
+use std::collections::BTreeMap;
+
+use zareba_model::{
+    Acked, Answer, ErrorCode, Op, Outcome, Password, Read, SessionId, WatchKind, WatchSpec, Xid, Zxid,
+};
+use zareba_replica::ConnectionId;
+use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
+
+use crate::dice::Dice;
+use crate::invariants::replies::Asked;
+use crate::invariants::watches::{self, Watches};
+use crate::invariants::replies;
+use crate::oracle::Oracle;
+use crate::violation::{Violation, hold};
+use crate::workload::{Plan, Workload};
+
+/// What a client does.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// Breaks its connection, if any, and makes a new one to some server.
+    Connect(Hello),
+    Say(ClientMessage),
+    /// Breaks its connection.
+    Leave,
+}
+
+/// A request that is not answered.
+#[derive(Clone, Debug)]
+struct Pending {
+    op: Op,
+    /// What was committed when it was sent first.
+    committed: Zxid,
+}
+
+/// A session from the client's side.
+#[derive(Clone, Debug)]
+struct Session {
+    id: SessionId,
+    password: Password,
+    timeout_us: u64,
+    next: Xid,
+    pending: BTreeMap<Xid, Pending>,
+    seen: Zxid,
+    watches: Watches,
+}
+
+#[derive(Clone, Debug)]
+struct Connection {
+    id: ConnectionId,
+    welcomed: bool,
+    heard: u64,
+    said: u64,
+}
+
+/// How far a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Alive,
+    /// It has asked for its session's end.
+    Closing,
+    /// It has closed its session, or died.
+    Over,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    session: Option<Session>,
+    connection: Option<Connection>,
+    /// When it tries to connect next.
+    retry_at: u64,
+    timeout_ms: u32,
+    life: Life,
+    pub(crate) workload: Workload,
+    in_flight: usize,
+    /// Requests answered.
+    pub(crate) answered: u64,
+}
+
+/// A client gives up waiting for a server after so long, microseconds.
+const PATIENCE_US: u64 = 700_000;
+
+impl Client {
+    pub(crate) fn new(plan: Plan, in_flight: usize, timeout_ms: u32) -> Self {
+        Self {
+            session: None,
+            connection: None,
+            retry_at: 0,
+            timeout_ms,
+            life: Life::Alive,
+            workload: Workload::new(plan),
+            in_flight,
+            answered: 0,
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.life == Life::Over
+    }
+
+    /// What it still waits for, for people.
+    pub(crate) fn waits_for(&self) -> String {
+        let pending = self.session.as_ref().map(|session| &session.pending);
+        format!("{:?}, {:?}, {pending:?}", self.life, self.connection)
+    }
+
+    /// The connection that [`Act::Connect`] has led to.
+    pub(crate) fn connected(&mut self, id: ConnectionId, now: u64) {
+        self.connection = Some(Connection {
+            id,
+            welcomed: false,
+            heard: now,
+            said: now,
+        });
+    }
+
+    /// The client is no more; it says nothing of it.
+    pub(crate) fn die(&mut self) {
+        self.life = Life::Over;
+        self.connection = None;
+    }
+
+    /// The connection is gone.
+    pub(crate) fn disconnected(&mut self, id: ConnectionId, now: u64, dice: &mut Dice) {
+        if self.is_mine(id) {
+            self.connection = None;
+            self.retry_at = now + dice.below(50_000);
+        }
+    }
+
+    fn is_mine(&self, id: ConnectionId) -> bool {
+        self.connection.as_ref().is_some_and(|it| it.id == id)
+    }
+
+    /// Some time has passed.
+    pub(crate) fn wake(
+        &mut self,
+        now: u64,
+        ending: bool,
+        committed: Zxid,
+        dice: &mut Dice,
+    ) -> Vec<Act> {
+        if self.life == Life::Over {
+            return Vec::new();
+        }
+        let Some(connection) = &mut self.connection else {
+            return self.enter(now, ending);
+        };
+        let quiet = now.saturating_sub(connection.heard);
+        let timeout = self.session.as_ref().map_or(u64::MAX, |it| it.timeout_us);
+        if quiet > PATIENCE_US.min(timeout / 2) + 300_000 {
+            self.connection = None;
+            self.retry_at = now;
+            return vec![Act::Leave];
+        }
+        if !connection.welcomed {
+            return Vec::new();
+        }
+        let mut acts = Vec::new();
+        if now.saturating_sub(connection.said) > (timeout / 4).min(200_000) {
+            connection.said = now;
+            acts.push(Act::Say(ClientMessage::Ping));
+        }
+        acts.extend(self.ask(now, ending, committed, dice));
+        acts
+    }
+
+    fn enter(&mut self, now: u64, ending: bool) -> Vec<Act> {
+        if now < self.retry_at {
+            return Vec::new();
+        }
+        let hello = match &self.session {
+            None if ending => {
+                self.life = Life::Over;
+                return Vec::new();
+            }
+            None => Hello::Open {
+                timeout_ms: self.timeout_ms,
+            },
+            Some(session) => Hello::Attach {
+                session: session.id,
+                password: session.password,
+                last_zxid: session.seen,
+                watches: session.watch_specs(),
+            },
+        };
+        vec![Act::Connect(hello)]
+    }
+
+    fn ask(&mut self, now: u64, ending: bool, committed: Zxid, dice: &mut Dice) -> Option<Act> {
+        let session = self.session.as_mut()?;
+        if self.life == Life::Closing || session.pending.len() >= self.in_flight {
+            return None;
+        }
+        let op = if ending {
+            let op = self.workload.wind_up();
+            match op {
+                Some(op) => op,
+                None if session.pending.is_empty() => {
+                    self.life = Life::Closing;
+                    Op::Write(zareba_model::Write::CloseSession)
+                }
+                None => return None,
+            }
+        } else {
+            self.workload.next(dice)?
+        };
+        let acked = session.acked();
+        session.next = Xid(session.next.0 + 1);
+        let xid = session.next;
+        let pending = Pending {
+            op: op.clone(),
+            committed,
+        };
+        session.pending.insert(xid, pending);
+        if let Some(connection) = &mut self.connection {
+            connection.said = now;
+        }
+        Some(Act::Say(ClientMessage::Request { xid, acked, op }))
+    }
+
+    /// A server speaks.
+    pub(crate) fn hear(
+        &mut self,
+        id: ConnectionId,
+        message: ServerMessage,
+        now: u64,
+        oracle: &Oracle,
+    ) -> Result<Vec<Act>, Violation> {
+        if !self.is_mine(id) || self.life == Life::Over {
+            return Ok(Vec::new());
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.heard = now;
+        }
+        match message {
+            ServerMessage::Welcome(welcome) => return self.welcome(&welcome, now, oracle),
+            ServerMessage::Reply { xid, zxid, answer } => self.reply(xid, zxid, answer, oracle)?,
+            ServerMessage::Event(event) => {
+                if let Some(session) = &mut self.session {
+                    hold!(
+                        event.zxid >= session.seen,
+                        "replies",
+                        "{event:?} comes behind {}",
+                        session.seen
+                    );
+                    watches::fired(&oracle.reference, &mut session.watches, &event)?;
+                }
+            }
+            ServerMessage::Pong { zxid } => {
+                if let Some(session) = &mut self.session {
+                    session.see(zxid, oracle)?;
+                }
+            }
+            ServerMessage::Goodbye(fault) => self.goodbye(fault.code, &fault.message, now, oracle)?,
+            ServerMessage::Status(_) => {}
+        }
+        Ok(Vec::new())
+    }
+
+    fn welcome(
+        &mut self,
+        welcome: &Welcome,
+        now: u64,
+        oracle: &Oracle,
+    ) -> Result<Vec<Act>, Violation> {
+        let Some(connection) = &mut self.connection else {
+            return Ok(Vec::new());
+        };
+        hold!(
+            !connection.welcomed,
+            "replies",
+            "session {} was welcomed twice over one connection",
+            welcome.session
+        );
+        connection.welcomed = true;
+        connection.said = now;
+        let session = self.session.get_or_insert_with(|| Session::new(welcome));
+        hold!(
+            session.id == welcome.session && welcome.zxid >= session.seen,
+            "replies",
+            "session {} at {} was welcomed as {} at {}",
+            session.id,
+            session.seen,
+            welcome.session,
+            welcome.zxid
+        );
+        watches::armed_again(
+            &oracle.reference,
+            &mut session.watches,
+            session.seen,
+            welcome.zxid,
+        );
+        session.seen = welcome.zxid;
+        let acked = session.acked();
+        let again = session.pending.iter().map(|(xid, pending)| {
+            Act::Say(ClientMessage::Request {
+                xid: *xid,
+                acked: before(&acked, *xid),
+                op: pending.op.clone(),
+            })
+        });
+        Ok(again.collect())
+    }
+
+    fn reply(
+        &mut self,
+        xid: Xid,
+        zxid: Zxid,
+        answer: Answer,
+        oracle: &Oracle,
+    ) -> Result<(), Violation> {
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        session.see(zxid, oracle)?;
+        let Some(pending) = session.pending.remove(&xid) else {
+            let what = format!("request {} of {} was answered twice", xid.0, session.id);
+            return Err(Violation::new("replies", what));
+        };
+        let earlier = session.pending.range(..xid).find(|(_, it)| !may_park(&it.op));
+        hold!(
+            may_park(&pending.op) || earlier.is_none(),
+            "replies",
+            "request {} of {} was answered before {earlier:?}",
+            xid.0,
+            session.id
+        );
+        let asked = Asked {
+            session: session.id,
+            xid,
+            op: &pending.op,
+            committed: pending.committed,
+        };
+        replies::check(oracle, &asked, zxid, &answer)?;
+        self.answered += 1;
+        session.note_watch(&pending.op, zxid, &answer);
+        self.workload.answered(&pending.op, &answer);
+        if answer == Ok(Outcome::Closed) {
+            self.life = Life::Over;
+        }
+        Ok(())
+    }
+
+    fn goodbye(
+        &mut self,
+        code: ErrorCode,
+        message: &str,
+        now: u64,
+        oracle: &Oracle,
+    ) -> Result<(), Violation> {
+        self.connection = None;
+        self.retry_at = now + 20_000;
+        match code {
+            ErrorCode::SessionExpired => {
+                if let Some(session) = self.session.take() {
+                    hold!(
+                        oracle.closed.contains_key(&session.id),
+                        "replies",
+                        "session {} was told that it is over, but it is not: {message}",
+                        session.id
+                    );
+                }
+                self.workload.session_lost();
+                if self.life == Life::Closing {
+                    self.life = Life::Over;
+                }
+            }
+            ErrorCode::NotServing | ErrorCode::SessionMoved => {}
+            code => {
+                let what = format!("a client was sent away with {code:?}: {message}");
+                return Err(Violation::new("replies", what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of it a request may say that is sent again.
+fn before(acked: &Acked, xid: Xid) -> Acked {
+    let up_to = acked.up_to.min(Xid(xid.0 - 1));
+    let except = acked.except.iter().filter(|it| **it <= up_to);
+    let except = except.copied().collect();
+    Acked { up_to, except }
+}
+
+/// True for requests whose answers may overtake others or come late.
+fn may_park(op: &Op) -> bool {
+    matches!(op, Op::Call { op, .. } if op == "acquire")
+}
+
+impl Session {
+    fn new(welcome: &Welcome) -> Self {
+        Self {
+            id: welcome.session,
+            password: welcome.password,
+            timeout_us: u64::from(welcome.timeout_ms) * 1_000,
+            next: Xid(0),
+            pending: BTreeMap::new(),
+            seen: Zxid::ZERO,
+            watches: Watches::new(),
+        }
+    }
+
+    /// The client is shown the state at `zxid`.
+    fn see(&mut self, zxid: Zxid, oracle: &Oracle) -> Result<(), Violation> {
+        hold!(
+            zxid >= self.seen,
+            "replies",
+            "session {} was shown {zxid} after {}",
+            self.id,
+            self.seen
+        );
+        self.seen = zxid;
+        watches::revealed(&oracle.reference, &self.watches, zxid)
+    }
+
+    /// All answers but those of calls that may still be parked, and none behind the first other
+    /// request that is not answered.
+    fn acked(&self) -> Acked {
+        let missing = self.pending.iter().find(|(_, it)| !may_park(&it.op));
+        let up_to = missing.map_or(self.next, |(xid, _)| Xid(xid.0 - 1));
+        let except = self.pending.range(..=up_to).map(|(xid, _)| *xid).collect();
+        Acked { up_to, except }
+    }
+
+    fn note_watch(&mut self, op: &Op, zxid: Zxid, answer: &Answer) {
+        let Op::Read(read) = op else { return };
+        let Ok(outcome) = answer else { return };
+        let (Read::Get { path, watch }
+        | Read::Exists { path, watch }
+        | Read::Children { path, watch, .. }) = read;
+        if !watch {
+            return;
+        }
+        let kind = match read {
+            Read::Children { .. } => WatchKind::Children,
+            Read::Get { .. } | Read::Exists { .. } => WatchKind::Data,
+        };
+        let absent = *outcome == Outcome::Existence(None);
+        self.watches.insert((path.clone(), kind), (absent, zxid));
+    }
+
+    fn watch_specs(&self) -> Vec<WatchSpec> {
+        let spec = |((path, kind), (absent, _)): (&(_, WatchKind), &(bool, Zxid))| {
+            let path: &zareba_model::ZnodePath = path;
+            WatchSpec {
+                path: path.clone(),
+                kind: *kind,
+                absent: *absent,
+            }
+        };
+        self.watches.iter().map(spec).collect()
+    }
+}

@@ -1,0 +1,229 @@
+//! Clients' connections: ordered both ways, ended by either side, by a crash or by nobody.
+
+use zareba_model::ErrorCode;
+use zareba_replica::{ConnectionId, Input};
+use zareba_wire::{ClientMessage, ServerMessage};
+
+use super::{Cluster, Event};
+use crate::client::Act;
+use crate::violation::Violation;
+
+/// One connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connection {
+    client: usize,
+    server: usize,
+    boot: u64,
+    /// When the last message arrives, at the server and at the client.
+    to_server: u64,
+    to_client: u64,
+    /// The client has left.
+    left: bool,
+}
+
+impl Cluster {
+    pub(super) fn client_wakes(&mut self, client: usize) {
+        let (now, committed, ending) = (self.now, self.committed(), self.healed);
+        let Some(it) = self.clients.get_mut(client) else {
+            return;
+        };
+        let acts = it.wake(now, ending, committed, &mut self.dice);
+        self.act(client, acts);
+        if self.clients.get(client).is_some_and(|it| !it.is_over()) {
+            let think = self.config.think_us;
+            let next = now + self.dice.between(think / 4, think * 2);
+            self.schedule.at(next, Event::Client(client));
+        }
+    }
+
+    fn act(&mut self, client: usize, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Connect(hello) => self.open_connection(client, hello),
+                Act::Leave => self.leave(client),
+                Act::Say(message) => {
+                    let newest = self.newest_of(client);
+                    if let Some(id) = newest {
+                        self.say(id, message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn newest_of(&self, client: usize) -> Option<ConnectionId> {
+        let mine = |(_, it): &(&ConnectionId, &Connection)| it.client == client && !it.left;
+        self.connections
+            .iter()
+            .rev()
+            .find(mine)
+            .map(|(id, _)| *id)
+    }
+
+    fn open_connection(&mut self, client: usize, hello: zareba_wire::Hello) {
+        self.leave(client);
+        let server = self.dice.below(self.servers.len() as u64) as usize;
+        self.next_connection += 1;
+        let id = ConnectionId(self.next_connection);
+        let (now, boot) = (self.now, self.server(server).boot);
+        let connection = Connection {
+            client,
+            server,
+            boot,
+            to_server: now,
+            to_client: now,
+            left: false,
+        };
+        self.connections.insert(id, connection);
+        if let Some(it) = self.clients.get_mut(client) {
+            it.connected(id, now);
+        }
+        if self.server(server).replica.is_none() {
+            let at = now + self.dice.below(2_000);
+            self.schedule.at(at, Event::ServerLeft(id));
+            return;
+        }
+        self.say(id, ClientMessage::Hello { version: 1, hello });
+    }
+
+    fn say(&mut self, id: ConnectionId, message: ClientMessage) {
+        let delay = 10 + self.dice.below(self.config.delay_us);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.to_server = connection.to_server.max(self.now + delay);
+        let at = connection.to_server;
+        self.schedule
+            .at(at, Event::ToServer(id, Box::new(message)));
+    }
+
+    /// The client breaks its connection; its server learns of it soon, late, or never.
+    pub(super) fn leave(&mut self, client: usize) {
+        let Some(id) = self.newest_of(client) else {
+            return;
+        };
+        let late = match self.dice.below(5) {
+            0 => 400_000,
+            _ => 5_000,
+        };
+        let at = self.now + self.dice.below(late);
+        let never = self.dice.once_in(10);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.left = true;
+            // Behind what the client has said before.
+            let at = at.max(connection.to_server);
+            if !never {
+                self.schedule.at(at, Event::ClientLeft(id));
+            }
+        }
+    }
+
+    /// The connection's server, if it is the same process still.
+    fn peer_of(&mut self, id: ConnectionId) -> Option<usize> {
+        let connection = *self.connections.get(&id)?;
+        let it = self.server(connection.server);
+        (it.boot == connection.boot && it.replica.is_some()).then_some(connection.server)
+    }
+
+    pub(super) fn client_left(&mut self, connection: ConnectionId) {
+        if let Some(server) = self.peer_of(connection) {
+            self.give(server, Input::Disconnected { connection });
+        }
+        self.connections.remove(&connection);
+    }
+
+    pub(super) fn client_says(&mut self, connection: ConnectionId, message: ClientMessage) {
+        let Some(server) = self.peer_of(connection) else {
+            return;
+        };
+        let input = match message {
+            ClientMessage::Hello { hello, .. } => Input::Hello {
+                connection,
+                hello,
+                random: self.dice.bytes(),
+                principals: Vec::new(),
+            },
+            ClientMessage::Request { xid, acked, op } => Input::Request {
+                connection,
+                xid,
+                acked,
+                op,
+            },
+            ClientMessage::Ping => Input::Ping { connection },
+            ClientMessage::Status => Input::Status { connection },
+        };
+        self.give(server, input);
+    }
+
+    pub(super) fn tell_client(&mut self, id: ConnectionId, message: ServerMessage) {
+        let delay = 10 + self.dice.below(self.config.delay_us);
+        let now = self.now;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.to_client = connection.to_client.max(now + delay);
+            let at = connection.to_client;
+            self.schedule
+                .at(at, Event::ToClient(id, Box::new(message)));
+        }
+    }
+
+    /// The server ends the connection behind what it has said.
+    pub(super) fn close(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(&id) {
+            self.schedule
+                .at(connection.to_client, Event::ServerLeft(id));
+        }
+    }
+
+    pub(super) fn client_hears(
+        &mut self,
+        id: ConnectionId,
+        message: ServerMessage,
+    ) -> Result<(), Violation> {
+        let Some(connection) = self.connections.get(&id).copied() else {
+            return Ok(());
+        };
+        if let ServerMessage::Goodbye(fault) = &message
+            && fault.code == ErrorCode::SessionExpired
+        {
+            self.counts.expired += 1;
+        }
+        let now = self.now;
+        let Some(client) = self.clients.get_mut(connection.client) else {
+            return Ok(());
+        };
+        self.trace
+            .say(now, connection.server, "client hears", &(connection.client, &message));
+        let acts = client.hear(id, message, now, &self.oracle)?;
+        self.act(connection.client, acts);
+        Ok(())
+    }
+
+    pub(super) fn server_left(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.remove(&id) else {
+            return;
+        };
+        if let Some(client) = self.clients.get_mut(connection.client) {
+            client.disconnected(id, self.now, &mut self.dice);
+        }
+        // A server that is still there learns that its last words are out.
+        let it = self.server(connection.server);
+        if it.boot == connection.boot && it.replica.is_some() {
+            let input = Input::Disconnected { connection: id };
+            self.give(connection.server, input);
+        }
+    }
+
+    /// A server's process is gone, and with it all its connections.
+    pub(super) fn drop_connections_of(&mut self, server: usize) {
+        let ids: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, it)| it.server == server)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            let at = self.now + self.dice.below(20_000);
+            self.schedule.at(at, Event::ServerLeft(id));
+        }
+    }
+}

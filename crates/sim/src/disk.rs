@@ -1,0 +1,270 @@
+//! One simulated server's storage: the real log over a disk in memory, an image beside it, and a
+//! queue of writes of which those that wait while one group is written go into the next.
+//!
+//! A power cut strikes anywhere within a group. Must never know what a write means.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use zareba_log::{Epochs, Log, LogError, MemoryDisk};
+use zareba_model::{Entry, Zxid};
+use zareba_replica::recovery::{Recovered, RecoveredLog, Recovery, RecoveryError};
+use zareba_replica::{ImageWrite, Input};
+use zareba_zab::{Persist, Token};
+
+use crate::dice::Dice;
+use crate::image::Image;
+
+/// One write.
+#[derive(Clone, Debug)]
+pub(crate) enum Job {
+    Persist {
+        token: Token,
+        write: Persist,
+    },
+    Image(ImageWrite),
+    /// A quorum has refilled this server.
+    ClearDamage,
+    /// Part of a snapshot that was given up before it was written.
+    Void {
+        answered: bool,
+    },
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("the log: {0}")]
+    Log(#[from] LogError),
+    #[error("the image and the log: {0}")]
+    Recovery(#[from] RecoveryError),
+}
+
+/// What opening has found.
+pub(crate) struct Opened {
+    pub(crate) recovered: Recovered,
+    /// The log's entries, as the server goes on from them.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) base: Zxid,
+    pub(crate) damaged: bool,
+    pub(crate) epochs: Epochs,
+}
+
+/// The storage of one server; outlives its process.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    device: Rc<RefCell<MemoryDisk>>,
+    log: Option<Log<Rc<RefCell<MemoryDisk>>>>,
+    image: Image,
+    layout: zareba_log::Config,
+    queue: VecDeque<Job>,
+    /// How many of the queue are being written now.
+    writing: usize,
+}
+
+impl Storage {
+    pub(crate) fn new(segment_bytes: u64) -> Self {
+        Self {
+            device: Rc::new(RefCell::new(MemoryDisk::new())),
+            log: None,
+            image: Image::default(),
+            layout: zareba_log::Config { segment_bytes },
+            queue: VecDeque::new(),
+            writing: 0,
+        }
+    }
+
+    /// Recovers what the disk holds, as a real server does.
+    pub(crate) fn open(&mut self) -> Result<Opened, OpenError> {
+        let meta = self.image.meta();
+        let (mut log, found) = Log::open(Rc::clone(&self.device), self.layout, meta.origin())?;
+        let mut recovery = Recovery::new(meta.start, meta.newest(), meta.digest_mark());
+        for (key, value) in self.image.records() {
+            recovery.add_record(key, value)?;
+        }
+        let from = meta.start.max(log.base());
+        let committed = found.committed.max(meta.newest());
+        let mut replay = log.replay_after(from)?;
+        let mut entries = Vec::new();
+        loop {
+            let read = log.read(&mut replay, 64 << 10)?;
+            if read.is_empty() {
+                break;
+            }
+            for entry in &read {
+                if entry.zxid <= committed {
+                    recovery.replay(entry)?;
+                }
+            }
+            entries.extend(read);
+        }
+        let damaged = found.damage.is_some();
+        let recovered = recovery.finish(RecoveredLog {
+            accepted_epoch: found.epochs.accepted,
+            current_epoch: found.epochs.current,
+            tail: entries.clone(),
+            tail_base: from,
+            may_vote: !damaged,
+        })?;
+        self.log = Some(log);
+        Ok(Opened {
+            recovered,
+            entries,
+            base: from,
+            damaged,
+            epochs: found.epochs,
+        })
+    }
+
+    pub(crate) fn push(&mut self, job: Job) {
+        if matches!(job, Job::Image(ImageWrite::AbandonInstall)) {
+            self.void_install();
+        }
+        self.queue.push_back(job);
+    }
+
+    /// Nothing of a snapshot that was given up may be swapped in, even if it is on its way.
+    fn void_install(&mut self) {
+        for job in &mut self.queue {
+            let Job::Image(write) = job else { continue };
+            let answered = match write {
+                ImageWrite::BeginInstall { .. } | ImageWrite::InstallBatch { .. } => true,
+                ImageWrite::FinishInstall { .. } => false,
+                ImageWrite::Batch { .. }
+                | ImageWrite::Finish { .. }
+                | ImageWrite::AbandonInstall => {
+                    continue;
+                }
+            };
+            *job = Job::Void { answered };
+        }
+        self.image.abandon_install();
+    }
+
+    /// Begins to write what waits; false if there is nothing, or a group is being written.
+    pub(crate) fn begin_group(&mut self) -> bool {
+        if self.writing > 0 || self.queue.is_empty() {
+            return false;
+        }
+        let is_swap = |job: &Job| matches!(job, Job::Image(ImageWrite::FinishInstall { .. }));
+        let before = self.queue.iter().take_while(|job| !is_swap(job)).count();
+        self.writing = before.max(1);
+        true
+    }
+
+    /// True if the group being written is a snapshot's swap.
+    pub(crate) fn is_swapping(&self) -> bool {
+        self.writing > 0
+            && matches!(
+                self.queue.front(),
+                Some(Job::Image(ImageWrite::FinishInstall { .. }))
+            )
+    }
+
+    /// The group being written is durable; says what the server is told.
+    pub(crate) fn end_group(&mut self) -> Result<Vec<Input>, LogError> {
+        let jobs: Vec<_> = self.queue.drain(..self.writing).collect();
+        self.writing = 0;
+        self.write(jobs)
+    }
+
+    /// The power is cut: whatever was being written is written in part, the rest not at all.
+    pub(crate) fn crash(&mut self, dice: &mut Dice) {
+        let jobs: Vec<_> = self.queue.drain(..self.writing).collect();
+        self.writing = 0;
+        self.queue.clear();
+        if !jobs.is_empty() && dice.percent(80) {
+            self.device
+                .borrow_mut()
+                .power_off_after(dice.below(2 + 3 * jobs.len() as u64));
+            // Errors are the point: the power goes in the middle.
+            let _interrupted = self.write(jobs);
+        }
+        self.log = None;
+        self.image.crash(dice);
+        self.device.borrow_mut().crash(&mut || dice.next());
+    }
+
+    /// The last durable entry.
+    pub(crate) fn durable(&self) -> Zxid {
+        self.log.as_ref().map_or(Zxid::ZERO, Log::durable)
+    }
+
+    /// The epochs page.
+    pub(crate) fn epochs(&self) -> Epochs {
+        self.log.as_ref().map_or(Epochs::default(), Log::epochs)
+    }
+
+    fn write(&mut self, jobs: Vec<Job>) -> Result<Vec<Input>, LogError> {
+        let mut told = Vec::new();
+        let mut persisted = None;
+        for job in jobs {
+            match job {
+                Job::Persist { token, write } => {
+                    self.persist(write)?;
+                    persisted = Some(token);
+                }
+                Job::Image(write) => told.extend(self.write_image(write)?),
+                Job::Void { answered } => told.extend(answered.then_some(Input::ImageWritten)),
+                Job::ClearDamage => {
+                    if let Some(log) = &mut self.log {
+                        log.clear_damage()?;
+                    }
+                }
+            }
+        }
+        if let Some(log) = &mut self.log {
+            log.sync()?;
+        }
+        if let Some(token) = persisted {
+            told.insert(0, Input::Persisted(token));
+        }
+        Ok(told)
+    }
+
+    fn persist(&mut self, write: Persist) -> Result<(), LogError> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        match write {
+            Persist::Append { entries, committed } => log.append(&entries, committed),
+            Persist::Truncate { after } => log.truncate_after(after).map(|_| ()),
+            Persist::Epochs { accepted, current } => {
+                // The epoch says that the history before it is here.
+                log.sync()?;
+                log.write_epochs(Epochs { accepted, current })
+            }
+        }
+    }
+
+    fn write_image(&mut self, write: ImageWrite) -> Result<Option<Input>, LogError> {
+        let Some(log) = &mut self.log else {
+            return Ok(None);
+        };
+        match write {
+            ImageWrite::Batch { records, upto } => self.image.write_batch(records, upto),
+            ImageWrite::Finish { start, end, digest } => {
+                if self.device.borrow().is_powered_off() {
+                    return Ok(None);
+                }
+                self.image.finish_checkpoint(start, end, digest);
+                log.purge_below(start)?;
+            }
+            ImageWrite::BeginInstall { .. } => self.image.begin_install(),
+            ImageWrite::InstallBatch { records } => self.image.install_batch(records),
+            ImageWrite::FinishInstall { base, end, digest } => {
+                let discard = log.last_segment_number();
+                if self.device.borrow().is_powered_off()
+                    || !self.image.finish_install(base, end, digest, discard)
+                {
+                    return Ok(None);
+                }
+                log.reset(base)?;
+                return Ok(Some(Input::SnapshotInstalled { base }));
+            }
+            ImageWrite::AbandonInstall => {}
+        }
+        Ok(Some(Input::ImageWritten))
+    }
+}

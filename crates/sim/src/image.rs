@@ -1,0 +1,141 @@
+//! The image of a simulated server: what the real one promises, without its engine.
+//!
+//! A batch is all or nothing and may be lost until the next finish; a crash keeps the batches up
+//! to some point. A snapshot comes in beside the image and replaces it in one step, together with
+//! the word that the log's older segments are void. Must never know what a record means.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use zareba_log::Origin;
+use zareba_model::{DigestMark, Zxid};
+
+use crate::dice::Dice;
+
+/// What an image stands for: see the real one's, of the same name, in `storage`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ImageMeta {
+    pub(crate) start: Zxid,
+    pub(crate) end: Zxid,
+    digest: u64,
+    upto: Zxid,
+    discard_segments_up_to: u64,
+}
+
+impl ImageMeta {
+    /// What the log must hold and reach for this image.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            discard_up_to: self.discard_segments_up_to,
+            base: self.start,
+            durable: self.newest(),
+        }
+    }
+
+    /// The newest transaction of which the image has any effect.
+    pub(crate) fn newest(&self) -> Zxid {
+        self.end.max(self.upto)
+    }
+
+    /// The digest at `end`, unless a pass was under way or there was none yet.
+    pub(crate) fn digest_mark(&self) -> Option<DigestMark> {
+        (self.end > Zxid::ZERO && self.upto <= self.end).then_some(DigestMark {
+            zxid: self.end,
+            digest: self.digest,
+        })
+    }
+}
+
+type Records = BTreeMap<Bytes, Bytes>;
+type Batch = Vec<(Bytes, Option<Bytes>)>;
+
+/// The records of one server.
+#[derive(Debug, Default)]
+pub(crate) struct Image {
+    durable: Records,
+    meta: ImageMeta,
+    /// Written and not durable, in order, each with its `upto`.
+    pending: Vec<(Batch, Zxid)>,
+    install: Option<Records>,
+}
+
+impl Image {
+    pub(crate) fn meta(&self) -> ImageMeta {
+        self.meta
+    }
+
+    pub(crate) fn records(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        self.durable.iter()
+    }
+
+    pub(crate) fn write_batch(&mut self, records: Batch, upto: Zxid) {
+        self.pending.push((records, upto));
+    }
+
+    pub(crate) fn finish_checkpoint(&mut self, start: Zxid, end: Zxid, digest: u64) {
+        self.keep(self.pending.len());
+        self.meta = ImageMeta {
+            start,
+            end,
+            digest,
+            upto: end,
+            ..self.meta
+        };
+    }
+
+    pub(crate) fn begin_install(&mut self) {
+        self.install = Some(Records::new());
+    }
+
+    pub(crate) fn install_batch(&mut self, records: Vec<(Bytes, Bytes)>) {
+        if let Some(install) = &mut self.install {
+            install.extend(records);
+        }
+    }
+
+    pub(crate) fn abandon_install(&mut self) {
+        self.install = None;
+    }
+
+    /// False if no snapshot is under way.
+    pub(crate) fn finish_install(
+        &mut self,
+        base: Zxid,
+        end: Zxid,
+        digest: u64,
+        discard_segments_up_to: u64,
+    ) -> bool {
+        let Some(install) = self.install.take() else {
+            return false;
+        };
+        self.pending.clear();
+        self.durable = install;
+        self.meta = ImageMeta {
+            start: base,
+            end,
+            digest,
+            upto: end,
+            discard_segments_up_to,
+        };
+        true
+    }
+
+    /// The power was cut: batches up to some point have survived.
+    pub(crate) fn crash(&mut self, dice: &mut Dice) {
+        self.keep(dice.below(self.pending.len() as u64 + 1) as usize);
+        self.pending.clear();
+        self.install = None;
+    }
+
+    fn keep(&mut self, batches: usize) {
+        for (records, upto) in self.pending.drain(..batches) {
+            for (key, value) in records {
+                match value {
+                    Some(value) => self.durable.insert(key, value),
+                    None => self.durable.remove(&key),
+                };
+            }
+            self.meta.upto = self.meta.upto.max(upto);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A session ends without its client's will only after nobody has told the leader of it for its
+//! whole timeout, within that leader's reign.
+
+use std::collections::BTreeMap;
+
+use zareba_model::{Cause, Effect, Relay, SessionId, Txn};
+use zareba_tree::Tree;
+
+use crate::violation::{Violation, hold};
+
+/// What one server, as a leader, was told of sessions, by its own clock.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    reign_began: u64,
+    heard: BTreeMap<SessionId, u64>,
+}
+
+impl Heard {
+    pub(crate) fn reign_begins(&mut self, now: u64) {
+        self.reign_began = now;
+        self.heard.clear();
+    }
+
+    /// A follower speaks of sessions.
+    pub(crate) fn relay(&mut self, relay: &Relay, now: u64) {
+        match relay {
+            Relay::Touch(sessions) => {
+                for session in sessions {
+                    self.heard.insert(*session, now);
+                }
+            }
+            Relay::Forward(forward) => {
+                self.heard.insert(forward.session, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// This leader proposes a transaction.
+    pub(crate) fn proposes(&self, tree: &Tree, txn: &Txn, now: u64) -> Result<(), Violation> {
+        if txn.cause != Cause::System {
+            return Ok(());
+        }
+        for effect in &txn.effects {
+            let Effect::CloseSession { session } = effect else {
+                continue;
+            };
+            // One whose opening nobody has delivered yet has been open for no time at all, but
+            // its timeout is not known here.
+            let Some(record) = tree.session(*session) else {
+                continue;
+            };
+            let heard = self.heard.get(session).map_or(0, |heard| *heard);
+            let silent = now.saturating_sub(heard.max(self.reign_began));
+            hold!(
+                silent >= u64::from(record.timeout_ms) * 1_000,
+                "expiry",
+                "session {session} is ended after {silent} us of silence; its timeout is {} ms",
+                record.timeout_ms
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! What a client is told of its writes is what the committed history says, in the client's order,
+//! and no client is ever shown an older state than before.
+
+use zareba_model::{Answer, ErrorCode, Op, Outcome, SessionId, Write, Xid, Zxid};
+
+use crate::invariants::locks::MOUNT;
+use crate::oracle::Oracle;
+use crate::violation::{Violation, hold};
+
+const NAME: &str = "replies";
+
+/// What is known of the request that is answered.
+pub(crate) struct Asked<'a> {
+    pub(crate) session: SessionId,
+    pub(crate) xid: Xid,
+    pub(crate) op: &'a Op,
+    /// What was committed when it was sent first.
+    pub(crate) committed: Zxid,
+}
+
+pub(crate) fn check(
+    oracle: &Oracle,
+    asked: &Asked<'_>,
+    zxid: Zxid,
+    answer: &Answer,
+) -> Result<(), Violation> {
+    hold!(
+        zxid <= oracle.committed(),
+        NAME,
+        "a reply names {zxid}, which was never committed"
+    );
+    match asked.op {
+        Op::Read(read) => super::reads::check(&oracle.reference, read, zxid, answer),
+        Op::Call { op, .. } if op == "holder" => Ok(()),
+        op => {
+            in_history(oracle, asked, zxid, answer)?;
+            if matches!(op, Op::Sync) {
+                hold!(
+                    zxid >= asked.committed,
+                    NAME,
+                    "a sync came back at {zxid}, asked when {} was committed",
+                    asked.committed
+                );
+            }
+            of_lock(oracle, asked, answer)
+        }
+    }
+}
+
+fn in_history(
+    oracle: &Oracle,
+    asked: &Asked<'_>,
+    zxid: Zxid,
+    answer: &Answer,
+) -> Result<(), Violation> {
+    let executed = oracle.executed.get(&(asked.session, asked.xid));
+    let right = match executed {
+        Some(executed) => executed.zxid <= zxid && executed.answer.as_ref() == Some(answer),
+        None => answer.is_err(),
+    };
+    hold!(
+        right,
+        NAME,
+        "request {} of {} ({:?}) was answered {answer:?} at {zxid}, but the history has {executed:?}",
+        asked.xid.0,
+        asked.session,
+        asked.op
+    );
+    let must_end_well = matches!(asked.op, Op::Sync | Op::Write(Write::CloseSession));
+    hold!(
+        !must_end_well || answer.is_ok() || is_of_session(answer),
+        NAME,
+        "{:?} was answered {answer:?}",
+        asked.op
+    );
+    Ok(())
+}
+
+fn is_of_session(answer: &Answer) -> bool {
+    answer.as_ref().is_err_and(|fault| {
+        matches!(
+            fault.code,
+            ErrorCode::SessionExpired | ErrorCode::SessionMoved | ErrorCode::NotServing
+        )
+    })
+}
+
+/// Who is told that it has a lock was given it.
+fn of_lock(oracle: &Oracle, asked: &Asked<'_>, answer: &Answer) -> Result<(), Violation> {
+    let Op::Call { mount, op, .. } = asked.op else {
+        return Ok(());
+    };
+    let (Ok(Outcome::Called(token)), "acquire", MOUNT) = (answer, op.as_str(), mount.as_str())
+    else {
+        return Ok(());
+    };
+    let token = <[u8; 8]>::try_from(token.as_ref()).map(u64::from_be_bytes);
+    hold!(
+        token.is_ok_and(|token| oracle.locks.was_granted(asked.session, token)),
+        "locks",
+        "{} was told that it has a lock by {answer:?}, which was never given",
+        asked.session
+    );
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! An independent model of the znodes, and what every one of them was at any time: what reads and
+//! watches are judged by. As simple as can be; must never share code with the tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use zareba_model::{Effect, SessionId, Stat, Txn, WatchKind, ZnodePath, Zxid};
+
+/// A node as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) stat: Stat,
+    pub(crate) data: Bytes,
+}
+
+/// What the nodes are and were.
+#[derive(Debug, Default)]
+pub(crate) struct Reference {
+    nodes: BTreeMap<ZnodePath, Seen>,
+    children: BTreeMap<ZnodePath, BTreeSet<String>>,
+    /// Every state of every node, with the transaction it began with.
+    past: BTreeMap<ZnodePath, Vec<(Zxid, Option<Seen>)>>,
+    /// Names of children, every time they changed.
+    names: BTreeMap<ZnodePath, Vec<(Zxid, Vec<String>)>>,
+}
+
+impl Reference {
+    pub(crate) fn new() -> Self {
+        let mut reference = Self::default();
+        reference.nodes.insert(ZnodePath::root(), Seen::default());
+        reference
+    }
+
+    /// Applies a transaction and says which nodes it touched.
+    pub(crate) fn apply(&mut self, zxid: Zxid, txn: &Txn) -> BTreeSet<ZnodePath> {
+        let mut touched = BTreeSet::new();
+        for effect in &txn.effects {
+            match effect {
+                Effect::CreateNode {
+                    path, data, owner, ..
+                } => {
+                    self.create(path, data, *owner, zxid, txn.time);
+                    touched.extend(path.parent());
+                    touched.insert(path.clone());
+                }
+                Effect::SetNode { path, data, .. } => {
+                    self.set(path, data, zxid, txn.time);
+                    touched.insert(path.clone());
+                }
+                Effect::DeleteNode { path } => {
+                    self.delete(path, zxid);
+                    touched.extend(path.parent());
+                    touched.insert(path.clone());
+                }
+                _ => {}
+            }
+        }
+        for path in &touched {
+            let seen = self.nodes.get(path).cloned();
+            let past = self.past.entry(path.clone()).or_default();
+            past.push((zxid, seen));
+            let names = self.children.get(path).cloned().unwrap_or_default();
+            let before = self.names.entry(path.clone()).or_default();
+            before.push((zxid, names.into_iter().collect()));
+        }
+        touched
+    }
+
+    fn create(&mut self, path: &ZnodePath, data: &Bytes, owner: SessionId, zxid: Zxid, time: u64) {
+        let stat = Stat {
+            czxid: zxid,
+            mzxid: zxid,
+            pzxid: zxid,
+            ctime: time,
+            mtime: time,
+            ephemeral_owner: owner,
+            data_length: data.len() as u32,
+            ..Stat::default()
+        };
+        let data = data.clone();
+        self.nodes.insert(path.clone(), Seen { stat, data });
+        self.change_children(path, zxid, |names, name| names.insert(name));
+    }
+
+    fn set(&mut self, path: &ZnodePath, data: &Bytes, zxid: Zxid, time: u64) {
+        if let Some(node) = self.nodes.get_mut(path) {
+            node.data = data.clone();
+            node.stat.data_length = data.len() as u32;
+            node.stat.version += 1;
+            (node.stat.mzxid, node.stat.mtime) = (zxid, time);
+        }
+    }
+
+    fn delete(&mut self, path: &ZnodePath, zxid: Zxid) {
+        self.nodes.remove(path);
+        self.children.remove(path);
+        self.change_children(path, zxid, |names, name| names.remove(&name));
+    }
+
+    fn change_children(
+        &mut self,
+        path: &ZnodePath,
+        zxid: Zxid,
+        change: impl FnOnce(&mut BTreeSet<String>, String) -> bool,
+    ) {
+        let Some(parent) = path.parent() else { return };
+        let names = self.children.entry(parent.clone()).or_default();
+        change(names, path.name().to_owned());
+        let count = names.len() as u64;
+        if let Some(node) = self.nodes.get_mut(&parent) {
+            node.stat.cversion += 1;
+            node.stat.pzxid = zxid;
+            node.stat.num_children = count;
+        }
+    }
+
+    pub(crate) fn node(&self, path: &ZnodePath) -> Option<&Seen> {
+        self.nodes.get(path)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// All nodes that a session owns.
+    pub(crate) fn owned(&self) -> impl Iterator<Item = (&ZnodePath, SessionId)> {
+        self.nodes
+            .iter()
+            .map(|(path, node)| (path, node.stat.ephemeral_owner))
+            .filter(|(_, owner)| !owner.is_none())
+    }
+
+    /// A node as it was when `zxid` had been applied.
+    pub(crate) fn at(&self, path: &ZnodePath, zxid: Zxid) -> Option<&Seen> {
+        let past = self.past.get(path)?;
+        let place = past.partition_point(|(since, _)| *since <= zxid);
+        past.get(place.checked_sub(1)?)?.1.as_ref()
+    }
+
+    /// Names of a node's children when `zxid` had been applied.
+    pub(crate) fn names_at(&self, path: &ZnodePath, zxid: Zxid) -> &[String] {
+        let Some(past) = self.names.get(path) else {
+            return &[];
+        };
+        let place = past.partition_point(|(since, _)| *since <= zxid);
+        let found = place.checked_sub(1).and_then(|place| past.get(place));
+        found.map_or(&[], |(_, names)| names)
+    }
+
+    /// The first change behind `after` and up to `until` that a watch of that kind waits for.
+    pub(crate) fn change_between(
+        &self,
+        path: &ZnodePath,
+        kind: WatchKind,
+        after: Zxid,
+        until: Zxid,
+    ) -> Option<Zxid> {
+        let past = self.past.get(path)?;
+        let from = past.partition_point(|(since, _)| *since <= after);
+        let mut before = from
+            .checked_sub(1)
+            .and_then(|place| past.get(place))
+            .and_then(|(_, seen)| seen.as_ref());
+        for (zxid, seen) in past.iter().skip(from) {
+            if *zxid > until {
+                return None;
+            }
+            let differs = match (before, seen) {
+                (None, None) => false,
+                (None, Some(_)) => kind == WatchKind::Data,
+                (Some(_), None) => true,
+                (Some(old), Some(new)) => match kind {
+                    WatchKind::Data => old.stat.mzxid != new.stat.mzxid,
+                    WatchKind::Children => {
+                        old.stat.pzxid != new.stat.pzxid || old.stat.czxid != new.stat.czxid
+                    }
+                },
+            };
+            if differs {
+                return Some(*zxid);
+            }
+            before = seen.as_ref();
+        }
+        None
+    }
+}

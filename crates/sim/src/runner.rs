@@ -1,0 +1,34 @@
+//! Runs one seed to its end, whatever that is. Knows no step.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::cluster::Cluster;
+use crate::report::Report;
+use crate::seed::Config;
+use crate::violation::Violation;
+
+/// Runs a configuration. A server that panics has found a broken invariant of its own.
+pub fn run(config: Config, tracing: bool) -> Report {
+    let seed = config.seed;
+    let mut cluster = Cluster::new(config, tracing);
+    let ended = catch_unwind(AssertUnwindSafe(|| cluster.run()));
+    let violation = match ended {
+        Ok(result) => result.err(),
+        Err(panic) => Some(Violation::new("panic", words(panic.as_ref()))),
+    };
+    cluster.counts.steps = cluster.trace.steps;
+    Report {
+        seed,
+        hash: cluster.trace.hash(),
+        counts: cluster.counts,
+        violation,
+        lines: cluster.trace.lines.take().unwrap_or_default(),
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
+}

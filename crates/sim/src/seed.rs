@@ -1,0 +1,151 @@
+//! Every option of a run, derived from its seed. Must never know how a run goes.
+
+use std::fmt;
+
+use crate::dice::Dice;
+
+/// How often each kind of fault strikes: the mean time between two, in milliseconds; 0 for never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// One server loses its power.
+    pub crash_ms: u64,
+    /// All servers lose their power.
+    pub crash_all_ms: u64,
+    /// A server stands still.
+    pub pause_ms: u64,
+    /// A link between two servers breaks.
+    pub break_ms: u64,
+    /// Some servers are cut off from the others.
+    pub partition_ms: u64,
+    /// Nothing arrives in one direction of a link.
+    pub stall_ms: u64,
+    /// A link is slow.
+    pub slow_ms: u64,
+    /// A client loses its connection.
+    pub disconnect_ms: u64,
+    /// A disk is slow.
+    pub disk_ms: u64,
+    /// A server's clock jumps.
+    pub clock_ms: u64,
+}
+
+/// Every option of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where it all comes from.
+    pub seed: u64,
+    /// Servers.
+    pub servers: usize,
+    /// Clients.
+    pub clients: usize,
+    /// How long faults strike and clients ask, microseconds.
+    pub run_us: u64,
+    /// How long everything may take to settle afterwards, microseconds.
+    pub settle_us: u64,
+    /// Faults.
+    pub faults: Faults,
+    /// Size of a log segment.
+    pub segment_bytes: u64,
+    /// A checkpoint begins after so many transactions.
+    pub checkpoint_txns: u64,
+    /// Records in one image write.
+    pub checkpoint_batch: usize,
+    /// Entries a server keeps in memory for others.
+    pub window_entries: usize,
+    /// Bytes in one piece of a snapshot.
+    pub snapshot_chunk_bytes: usize,
+    /// Pieces of a snapshot under way.
+    pub snapshot_window: u64,
+    /// Entries in one message.
+    pub batch_entries: usize,
+    /// Last counter of an epoch.
+    pub counter_max: u32,
+    /// Requests a client has under way at most.
+    pub in_flight: usize,
+    /// Mean time between two requests of a client, microseconds.
+    pub think_us: u64,
+    /// Out of a hundred requests, how many are plugin calls.
+    pub calls_percent: u64,
+    /// Out of a hundred requests, how many are reads.
+    pub reads_percent: u64,
+    /// Longest delay of a good link, microseconds.
+    pub delay_us: u64,
+    /// Longest time of a good disk, microseconds.
+    pub disk_us: u64,
+    /// A bug planted on purpose.
+    #[cfg(feature = "bugs")]
+    pub bug: Option<zareba_zab::Bug>,
+}
+
+impl Config {
+    /// The options of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed ^ 0x5eed);
+        let servers = dice.pick(&[1, 3, 3, 3, 3, 3, 3, 5, 5]).unwrap_or(3);
+        Self {
+            seed,
+            servers,
+            clients: dice.between(2, 5) as usize,
+            run_us: dice.between(2_500_000, 5_000_000),
+            settle_us: 30_000_000,
+            faults: Faults::draw(&mut dice, servers),
+            segment_bytes: dice.pick(&[2_048, 8_192, 65_536]).unwrap_or(8_192),
+            checkpoint_txns: dice.pick(&[10, 40, 200, 100_000]).unwrap_or(40),
+            checkpoint_batch: dice.pick(&[1, 5, 50]).unwrap_or(5),
+            window_entries: dice.pick(&[0, 3, 20, 20_000]).unwrap_or(20),
+            snapshot_chunk_bytes: dice.pick(&[1, 300, 65_536]).unwrap_or(300),
+            snapshot_window: dice.between(1, 4),
+            batch_entries: dice.pick(&[1, 3, 1_000]).unwrap_or(3),
+            counter_max: dice.pick(&[u32::MAX, u32::MAX, u32::MAX, 60]).unwrap_or(60),
+            in_flight: dice.between(1, 8) as usize,
+            think_us: dice.pick(&[5_000, 20_000, 60_000]).unwrap_or(20_000),
+            calls_percent: dice.pick(&[0, 20, 50]).unwrap_or(20),
+            reads_percent: dice.between(10, 60),
+            delay_us: dice.pick(&[200, 2_000, 15_000]).unwrap_or(2_000),
+            disk_us: dice.pick(&[200, 2_000, 20_000]).unwrap_or(2_000),
+            #[cfg(feature = "bugs")]
+            bug: None,
+        }
+    }
+
+    /// The same without any fault.
+    pub fn calm(seed: u64) -> Self {
+        Self {
+            faults: Faults::default(),
+            ..Self::of(seed)
+        }
+    }
+}
+
+impl Faults {
+    fn draw(dice: &mut Dice, servers: usize) -> Self {
+        let alone = servers == 1;
+        let mut every = |low: u64, high: u64, percent: u64| {
+            let mean = dice.between(low, high);
+            if dice.percent(percent) { mean } else { 0 }
+        };
+        let mut faults = Self {
+            crash_ms: every(300, 3_000, 70),
+            crash_all_ms: every(1_500, 5_000, 25),
+            pause_ms: every(500, 3_000, 30),
+            break_ms: every(100, 2_000, 50),
+            partition_ms: every(700, 3_000, 40),
+            stall_ms: every(500, 3_000, 30),
+            slow_ms: every(500, 3_000, 30),
+            disconnect_ms: every(100, 2_000, 60),
+            disk_ms: every(500, 3_000, 30),
+            clock_ms: every(500, 3_000, 20),
+        };
+        if alone {
+            (faults.break_ms, faults.partition_ms) = (0, 0);
+            (faults.stall_ms, faults.slow_ms) = (0, 0);
+        }
+        faults
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cargo xtask sim --seed {}", self.seed)
+    }
+}

@@ -1,0 +1,61 @@
+//! One simulated server: its process, its clock, its storage. Knows nothing of the others.
+
+use zareba_replica::{Input, Now, Replica};
+
+use crate::disk::Storage;
+use crate::invariants::expiry::Heard;
+use crate::lock_plugin::Plugins;
+
+/// A clock that runs a little fast or slow and shows another time of day than others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    pub(crate) rate_ppm: u64,
+    pub(crate) wall_offset_ms: u64,
+}
+
+impl Clock {
+    pub(crate) fn read(&self, now: u64) -> Now {
+        let ticks = now.saturating_mul(self.rate_ppm) / 1_000_000;
+        Now {
+            monotonic: zareba_zab::Now(ticks),
+            wall_ms: 1_700_000_000_000 + self.wall_offset_ms + ticks / 1_000,
+        }
+    }
+}
+
+/// One server.
+pub(crate) struct Server {
+    /// Counts its processes; what was meant for an earlier one is void.
+    pub(crate) boot: u64,
+    pub(crate) replica: Option<Replica<Plugins>>,
+    pub(crate) storage: Storage,
+    pub(crate) clock: Clock,
+    /// Arrived and not taken.
+    pub(crate) inbox: Vec<Input>,
+    pub(crate) waking: bool,
+    pub(crate) paused_until: u64,
+    pub(crate) slow_disk_until: u64,
+    /// The power goes after so many outputs of the next batch.
+    pub(crate) dies_after: Option<u64>,
+    /// Its log has lost what it had acked; a refill has to be noted.
+    pub(crate) damaged: bool,
+    pub(crate) heard: Heard,
+}
+
+impl Server {
+    pub(crate) fn new(segment_bytes: u64, clock: Clock) -> Self {
+        Self {
+            boot: 0,
+            replica: None,
+            storage: Storage::new(segment_bytes),
+            clock,
+            inbox: Vec::new(),
+            waking: false,
+            paused_until: 0,
+            slow_disk_until: 0,
+            dies_after: None,
+            damaged: false,
+            heard: Heard::default(),
+        }
+    }
+}
