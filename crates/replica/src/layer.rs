@@ -6,7 +6,7 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use zareba_model::Zxid;
 
@@ -47,6 +47,15 @@ impl<K: Ord + Clone, V> Layer<K, V> {
             return None;
         }
         self.slots.get(key).map(|slot| slot.value.as_ref())
+    }
+
+    /// True if a transaction in flight has put a value for any key of the range.
+    pub(crate) fn any_in(&self, range: impl RangeBounds<K>) -> bool {
+        !self.hidden
+            && self
+                .slots
+                .range(range)
+                .any(|(_, slot)| slot.value.is_some())
     }
 
     /// Hides what is in flight from readers, or shows it again: a query sees committed state only.

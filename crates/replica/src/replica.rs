@@ -43,6 +43,9 @@ pub struct Replica<P> {
     /// Inputs that came while a snapshot was being made durable.
     zab_waiting: Vec<zareba_zab::Input>,
     role: Role,
+    /// What this server is once its tree is whole: one that a snapshot left has effects of
+    /// transactions that are still to be applied.
+    role_to_come: Option<Role>,
     /// Since when there is no leader; `None` while there is one.
     leaderless_since: Option<zareba_zab::Now>,
     world: Box<World>,
@@ -95,6 +98,7 @@ impl<P: PluginRuntime> Replica<P> {
             zab_outputs: Vec::new(),
             zab_waiting: Vec::new(),
             role: Role::Looking,
+            role_to_come: None,
             leaderless_since: Some(now.monotonic),
             world,
             plugins,
@@ -296,14 +300,20 @@ impl<P: PluginRuntime> Replica<P> {
     }
 
     fn on_role(&mut self, role: Role, outputs: &mut Vec<Output>) {
+        self.role_to_come = None;
+        if role != Role::Looking && !self.world.tree.is_consistent() {
+            self.role_to_come = Some(role);
+            return;
+        }
         self.role = role;
         self.world.clear();
         self.deferred.clear();
         self.leading = None;
-        self.outgoing.clear();
         outputs.push(Output::Role(role));
         match role {
             Role::Looking => {
+                // Not when a reign is established: streams begin before, in synchronization.
+                self.outgoing.clear();
                 self.leaderless_since.get_or_insert(self.now.monotonic);
                 return;
             }

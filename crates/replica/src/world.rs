@@ -290,6 +290,20 @@ impl World {
         self.requests.get(&(session, xid)).is_some()
     }
 
+    /// True if a request of the session behind that one was executed.
+    pub(crate) fn has_later(&self, session: SessionId, xid: Xid) -> bool {
+        let Some(next) = xid.0.checked_add(1).map(Xid) else {
+            return false;
+        };
+        let later = (session, next)..=(session, Xid(u64::MAX));
+        let record = self.tree.session(session);
+        self.requests.any_in(later)
+            || record.is_some_and(|record| {
+                record.results.range(next..).next().is_some()
+                    || record.parked.range(next..).next().is_some()
+            })
+    }
+
     pub(crate) fn call(&self, call: CallId) -> Option<ParkedCall> {
         match self.calls.get(&call) {
             Some(pending) => pending.cloned(),

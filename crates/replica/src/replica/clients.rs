@@ -1,11 +1,13 @@
 //! The way of a request on the server that holds its session: in, in line, read here or sent to
 //! the leader, and out in the session's order.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use zareba_model::limits::{SESSION_OUTSTANDING_MAX, SESSION_WATCHES_MAX};
 use zareba_model::{
-    Acked, Answer, Attachment, ErrorCode, Fault, Forward, Op, Outcome, Permissions, Principal,
-    Read, Relay, SessionId, WatchKind, Xid, ZnodePath,
+    Acked, Answer, Attachment, ErrorCode, EventKind, Fault, Forward, Op, Outcome, Permissions,
+    Principal, Read, Relay, SessionId, WatchKind, Xid, ZnodePath,
 };
 use zareba_wire::{Hello, ServerMessage, Welcome};
 use zareba_zab::Role;
@@ -130,6 +132,8 @@ impl<P: PluginRuntime> Replica<P> {
         else {
             return;
         };
+        // A node's end is told once, whatever the client waits for there, as it is when it happens.
+        let mut ended = BTreeSet::new();
         for spec in watches {
             let stat = self
                 .world
@@ -137,6 +141,7 @@ impl<P: PluginRuntime> Replica<P> {
                 .node(spec.path.as_str())
                 .map(|node| node.stat());
             match watch::missed(&spec, stat, last_zxid) {
+                Some(EventKind::Deleted) if !ended.insert(spec.path.clone()) => {}
                 Some(kind) => {
                     let zxid = self.world.tree.applied();
                     let event = zareba_model::Event {

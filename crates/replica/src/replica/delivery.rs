@@ -36,6 +36,11 @@ impl<P: PluginRuntime> Replica<P> {
             self.compile_new(outputs);
         }
         self.tell_deferred(outputs);
+        if self.world.tree.is_consistent()
+            && let Some(role) = self.role_to_come.take()
+        {
+            self.on_role(role, outputs);
+        }
     }
 
     fn fire(&mut self, zxid: Zxid, events: &[(ZnodePath, EventKind)], outputs: &mut Vec<Output>) {

@@ -147,6 +147,15 @@ impl<P: PluginRuntime> Replica<P> {
             let why = format!("request {} was answered and acknowledged before", xid.0);
             return Some(Some(Fault::new(ErrorCode::BadArguments, why)));
         }
+        // A session's requests come in order, so this one was seen before and refused. Executing
+        // it now would put it behind its successors.
+        if self.world.has_later(session, xid) {
+            let why = format!(
+                "request {} was refused before; the answer was lost with its reason, so ask anew",
+                xid.0
+            );
+            return Some(Some(Fault::new(ErrorCode::SystemError, why)));
+        }
         None
     }
 
