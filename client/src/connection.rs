@@ -1,0 +1,274 @@
+//! One QUIC connection with its one stream: how it is dialled and how a session enters over it.
+//! Knows no request.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TransportConfig};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use zareba_model::limits::FRAME_BYTES_MAX;
+use zareba_model::{Fault, ServerStatus};
+use zareba_wire::client::{ALPN, VERSION};
+use zareba_wire::{ClientMessage, FrameDecoder, Hello, ServerMessage, Welcome, WireError};
+
+use crate::config::Profile;
+use crate::refusal::Refusal;
+use crate::{Error, limits};
+
+/// How to dial any server of an ensemble.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    config: quinn::ClientConfig,
+    server_name: String,
+}
+
+/// A connection that a session has entered.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) send: SendStream,
+    pub(crate) recv: Receiver,
+    pub(crate) guard: Guard,
+}
+
+/// Closes the connection when dropped, so that the server need not wait for a timeout.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    connection: Connection,
+    refusal: Refusal,
+    /// Kept so that its task lives as long as the connection.
+    _endpoint: Endpoint,
+}
+
+/// The messages that come in.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    stream: RecvStream,
+    decoder: FrameDecoder,
+    chunks: Vec<Bytes>,
+}
+
+/// Why a server did not let the session in.
+#[derive(Debug)]
+pub(crate) enum DialError {
+    /// It was not reached, or did not speak the protocol.
+    Unreachable(String),
+    /// It said no.
+    Refused(Fault),
+}
+
+impl Dialer {
+    /// Trusts the profile's authority and nobody else.
+    pub(crate) fn new(profile: &Profile) -> Result<Self, Error> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(profile.ca_pem.as_bytes()) {
+            let certificate = certificate.map_err(untrusted)?;
+            roots.add(certificate).map_err(untrusted)?;
+        }
+        if roots.is_empty() {
+            return Err(untrusted("no certificate in it"));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(untrusted)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        // A replayed request would be executed before its session is known: no 0-RTT.
+        tls.enable_early_data = false;
+        let quic = QuicClientConfig::try_from(tls).map_err(untrusted)?;
+        let mut config = quinn::ClientConfig::new(Arc::new(quic));
+        config.transport_config(Arc::new(transport()));
+        Ok(Self {
+            config,
+            server_name: profile.server_name.clone(),
+        })
+    }
+
+    /// Connects to an endpoint, which is `host:port`, and enters with `hello`, a whole frame.
+    pub(crate) async fn dial(
+        &self,
+        endpoint: &str,
+        hello: Bytes,
+    ) -> Result<(Link, Welcome), DialError> {
+        let mut link = self.connect(endpoint, hello).await?;
+        match link.first().await? {
+            ServerMessage::Welcome(welcome) => Ok((link, welcome)),
+            ServerMessage::Goodbye(fault) => Err(DialError::Refused(fault)),
+            _ => Err(unreachable("the server's first message was no welcome")),
+        }
+    }
+
+    /// Asks one server about itself, without a session.
+    pub(crate) async fn status(&self, endpoint: &str) -> Result<ServerStatus, DialError> {
+        let mut question = BytesMut::new();
+        zareba_wire::encode_frame(&ClientMessage::Status, &mut question).map_err(unreachable)?;
+        let mut link = self.connect(endpoint, question.freeze()).await?;
+        match link.first().await? {
+            ServerMessage::Status(status) => Ok(status),
+            ServerMessage::Goodbye(fault) => Err(DialError::Refused(fault)),
+            _ => Err(unreachable("the server did not answer with its status")),
+        }
+    }
+
+    async fn connect(&self, endpoint: &str, first: Bytes) -> Result<Link, DialError> {
+        let mut addresses = tokio::net::lookup_host(endpoint)
+            .await
+            .map_err(unreachable)?;
+        let address = addresses
+            .next()
+            .ok_or_else(|| unreachable("the name has no address"))?;
+        let (endpoint, refusal) = local_endpoint(address).map_err(unreachable)?;
+        let connecting = endpoint
+            .connect_with(self.config.clone(), address, &self.server_name)
+            .map_err(unreachable)?;
+        let connection = tokio::select! {
+            connected = connecting => connected.map_err(unreachable)?,
+            () = refusal.happened() => return Err(unreachable("nobody listens there")),
+        };
+        let (mut send, stream) = connection.open_bi().await.map_err(unreachable)?;
+        send.write_chunk(first).await.map_err(unreachable)?;
+        Ok(Link {
+            send,
+            recv: Receiver::new(stream),
+            guard: Guard {
+                connection,
+                refusal,
+                _endpoint: endpoint,
+            },
+        })
+    }
+}
+
+impl Link {
+    async fn first(&mut self) -> Result<ServerMessage, DialError> {
+        tokio::select! {
+            biased;
+            first = self.recv.first() => first.map_err(DialError::Unreachable),
+            () = self.guard.refused() => Err(unreachable("the server is gone")),
+        }
+    }
+}
+
+impl Guard {
+    /// How many datagrams have come from the server, acknowledgements included.
+    pub(crate) fn datagrams(&self) -> u64 {
+        self.connection.stats().udp_rx.datagrams
+    }
+
+    /// Returns once nobody listens at the server's address any more.
+    pub(crate) async fn refused(&self) {
+        self.refusal.happened().await;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.connection.close(0_u32.into(), b"");
+    }
+}
+
+impl Receiver {
+    fn new(stream: RecvStream) -> Self {
+        Self {
+            stream,
+            decoder: FrameDecoder::new(FRAME_BYTES_MAX),
+            chunks: vec![Bytes::new(); limits::CHUNKS_MAX],
+        }
+    }
+
+    /// Adds the messages that have come, at least one. An error means that there will be no more.
+    pub(crate) async fn receive(
+        &mut self,
+        messages: &mut Vec<ServerMessage>,
+    ) -> Result<(), String> {
+        loop {
+            while let Some(frame) = self.decoder.next_frame().map_err(text)? {
+                messages.push(zareba_wire::decode(&frame).map_err(text)?);
+            }
+            if !messages.is_empty() {
+                return Ok(());
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// The first message, leaving those behind it for [`Receiver::receive`].
+    async fn first(&mut self) -> Result<ServerMessage, String> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame().map_err(text)? {
+                return zareba_wire::decode(&frame).map_err(text);
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), String> {
+        let chunks = self
+            .stream
+            .read_chunks(&mut self.chunks)
+            .await
+            .map_err(text)?;
+        let count = chunks.ok_or("the server has ended the stream")?;
+        for chunk in self.chunks.iter_mut().take(count) {
+            self.decoder.feed(&std::mem::take(chunk));
+        }
+        Ok(())
+    }
+}
+
+/// The frame of a hello.
+pub(crate) fn encode_hello(hello: Hello) -> Result<Bytes, WireError> {
+    let mut frame = BytesMut::new();
+    let message = ClientMessage::Hello {
+        version: VERSION,
+        hello,
+    };
+    zareba_wire::encode_frame_within(&message, FRAME_BYTES_MAX, &mut frame)?;
+    Ok(frame.freeze())
+}
+
+/// Tuned for servers in the same data centre: a lost handshake packet is repeated soon.
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .keep_alive_interval(Some(Duration::from_secs(5)))
+        .max_idle_timeout(Some(quinn::VarInt::from_u32(30_000).into()))
+        .initial_rtt(Duration::from_millis(10))
+        .max_concurrent_bidi_streams(0_u32.into())
+        .max_concurrent_uni_streams(0_u32.into());
+    transport
+}
+
+/// A socket of its own for each connection, so that refusals can be told apart.
+fn local_endpoint(server: SocketAddr) -> std::io::Result<(Endpoint, Refusal)> {
+    let any: SocketAddr = match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    let refusal = Refusal::watch(&socket, server)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, runtime)?;
+    Ok((endpoint, refusal))
+}
+
+fn untrusted(reason: impl ToString) -> Error {
+    Error::Configuration(format!(
+        "the profile's CA cannot be used: {}",
+        reason.to_string()
+    ))
+}
+
+fn unreachable(reason: impl ToString) -> DialError {
+    DialError::Unreachable(text(reason))
+}
+
+fn text(reason: impl ToString) -> String {
+    reason.to_string()
+}

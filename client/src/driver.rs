@@ -1,0 +1,275 @@
+//! The one task of a session: finds a server, keeps the connection alive, finds another one, and
+//! knows when to give up. Knows no operation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use quinn::SendStream;
+use tokio::time::Instant;
+use zareba_wire::Welcome;
+
+use crate::config::Config;
+use crate::connection::{DialError, Dialer, Guard, Link, Receiver};
+use crate::session::{self, LinkEnd, Session};
+use crate::{Error, clock, limits};
+
+/// See the file's head.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    session: Arc<Session>,
+    config: Config,
+    dialer: Dialer,
+    search: Search,
+    /// When a session that was never let in anywhere is given up.
+    patience: Instant,
+    last_failure: String,
+}
+
+/// Whose turn it is, and how long to wait when everybody has had one.
+#[derive(Debug)]
+struct Search {
+    turn: usize,
+    count: usize,
+    failures: usize,
+    backoff: Duration,
+}
+
+impl Driver {
+    /// A driver that begins with a random server, so that clients spread over them.
+    pub(crate) fn new(session: Arc<Session>, config: Config, dialer: Dialer) -> Self {
+        let count = config.profile.endpoints.len();
+        Self {
+            session,
+            dialer,
+            search: Search {
+                turn: rand::random_range(0..count.max(1)),
+                count,
+                failures: 0,
+                backoff: limits::BACKOFF_MIN,
+            },
+            patience: clock::now() + config.connect_timeout,
+            last_failure: "no server was tried".to_owned(),
+            config,
+        }
+    }
+
+    /// Runs until the session is over.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let end = match self.enter().await {
+                Ok((link, welcome)) => self.serve(link, &welcome).await,
+                Err(end) => end,
+            };
+            match end {
+                // A session that was asked to close and is gone has been closed.
+                LinkEnd::Expired if self.session.is_closing() => {
+                    return self.session.end(Error::Closed);
+                }
+                LinkEnd::Expired => return self.session.end(Error::SessionExpired),
+                LinkEnd::Closed => return self.session.end(Error::Closed),
+                LinkEnd::Failed(error) => return self.session.end(error),
+                LinkEnd::Lost(_) if self.session.is_abandoned() => {
+                    return self.session.end(Error::Closed);
+                }
+                LinkEnd::Lost(reason) => self.last_failure = reason,
+            }
+            if let Err(end) = self.pause().await {
+                return self.session.end(end);
+            }
+        }
+    }
+
+    /// Tries the server whose turn it is.
+    async fn enter(&self) -> Result<(Link, Welcome), LinkEnd> {
+        let hello = self.session.hello().map_err(LinkEnd::Failed)?;
+        let endpoints = &self.config.profile.endpoints;
+        let Some(endpoint) = endpoints.get(self.search.turn) else {
+            return Err(LinkEnd::Lost("the profile names no endpoint".to_owned()));
+        };
+        let attempt = self.dialer.dial(endpoint, hello);
+        let patience = self.config.attempt_timeout();
+        let deadline = self.deadline().min(clock::now() + patience);
+        tokio::select! {
+            biased;
+            entered = tokio::time::timeout_at(deadline, attempt) => match entered {
+                Ok(Ok(entered)) => Ok(entered),
+                Ok(Err(DialError::Refused(fault))) => Err(session::goodbye(&fault)),
+                Ok(Err(DialError::Unreachable(reason))) => {
+                    Err(LinkEnd::Lost(format!("{endpoint}: {reason}")))
+                }
+                // An attempt cut short by the end of all patience says less than an earlier one.
+                Err(_) if self.search.failures > 0 && clock::now() >= self.deadline() => {
+                    Err(LinkEnd::Lost(self.last_failure.clone()))
+                }
+                Err(_) => Err(LinkEnd::Lost(format!("{endpoint}: no answer in {patience:?}"))),
+            },
+            () = self.session.abandoned.notified() => Err(LinkEnd::Closed),
+        }
+    }
+
+    /// Serves over a connection until it ends.
+    async fn serve(&mut self, link: Link, welcome: &Welcome) -> LinkEnd {
+        let Link { send, recv, guard } = link;
+        tracing::debug!(session = %welcome.session, server = %welcome.server, "attached");
+        self.session.attached(welcome);
+        let began = clock::now();
+        let session = &*self.session;
+        let end = tokio::select! {
+            biased;
+            end = read(session, recv) => end,
+            end = write(session, send) => end,
+            end = keep_alive(session, &guard) => end,
+            () = guard.refused() => LinkEnd::Lost("nobody listens at the server's address".to_owned()),
+            end = abandoned(session) => end,
+        };
+        tracing::debug!(session = %welcome.session, server = %welcome.server, ?end, "detached");
+        self.session.lost();
+        drop(guard);
+        if clock::now() - began >= limits::GOOD_LIFE {
+            self.search.succeed();
+        }
+        end
+    }
+
+    /// Gives the turn to the next server, after a wait if all have had theirs.
+    async fn pause(&mut self) -> Result<(), Error> {
+        let wait = self.search.fail();
+        let deadline = self.deadline();
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline.min(clock::now() + wait)) => {}
+            () = self.session.abandoned.notified() => return Err(Error::Closed),
+        }
+        if clock::now() < deadline {
+            return Ok(());
+        }
+        Err(match self.session.expires() {
+            Some(_) => Error::SessionExpired,
+            None => Error::Unreachable {
+                endpoints: self.config.profile.endpoints.join(", "),
+                reason: self.last_failure.clone(),
+            },
+        })
+    }
+
+    /// When there is no sense in searching any more.
+    fn deadline(&self) -> Instant {
+        self.session.expires().unwrap_or(self.patience)
+    }
+}
+
+impl Drop for Driver {
+    /// Nobody may wait for a driver that is gone, as when its runtime shuts down.
+    fn drop(&mut self) {
+        self.session.end(Error::Closed);
+    }
+}
+
+impl Search {
+    fn succeed(&mut self) {
+        self.failures = 0;
+        self.backoff = limits::BACKOFF_MIN;
+    }
+
+    /// Moves on. Waits grow by half, so that a server that comes back after some time is found
+    /// at most half that time later, and are spread, so that clients do not come in step.
+    fn fail(&mut self) -> Duration {
+        self.turn = (self.turn + 1) % self.count.max(1);
+        self.failures += 1;
+        if !self.failures.is_multiple_of(self.count.max(1)) {
+            return Duration::ZERO;
+        }
+        let wait = self.backoff.mul_f64(rand::random_range(0.75..1.0));
+        self.backoff = self.backoff.mul_f64(1.5).min(limits::BACKOFF_MAX);
+        wait
+    }
+}
+
+async fn read(session: &Session, mut recv: Receiver) -> LinkEnd {
+    let mut messages = Vec::new();
+    loop {
+        if let Err(reason) = recv.receive(&mut messages).await {
+            return LinkEnd::Lost(reason);
+        }
+        if let Err(end) = session.absorb(&mut messages) {
+            return end;
+        }
+    }
+}
+
+async fn write(session: &Session, mut send: SendStream) -> LinkEnd {
+    let mut batch = BytesMut::new();
+    loop {
+        match session.next_batch(&mut batch) {
+            Ok(true) => {
+                if let Err(error) = send.write_chunk(batch.split().freeze()).await {
+                    return LinkEnd::Lost(error.to_string());
+                }
+            }
+            Ok(false) => {
+                session.outgoing.notified().await;
+                if session.is_busy() {
+                    // Callers that were woken together get to add their next requests to the batch.
+                    tokio::task::yield_now().await;
+                }
+            }
+            Err(error) => return LinkEnd::Failed(Error::Protocol(error.to_string())),
+        }
+    }
+}
+
+/// Pings when nothing was sent for a third of the timeout, so that the session lives; and, while
+/// an answer is owed, when nothing was heard for a little, so that a dead server is found soon.
+/// A server of which not one datagram comes after a ping is left long before one that only does
+/// not answer: its host or process is gone, while the other may be catching its breath.
+async fn keep_alive(session: &Session, guard: &Guard) -> LinkEnd {
+    let mut probe = limits::PROBE;
+    let mut asked = clock::now();
+    // What had come when the last ping left; nothing once it is known to have been followed.
+    let mut before = None;
+    loop {
+        let pulse = session.pulse(probe > limits::PROBE);
+        let now = clock::now();
+        let silence = limits::silence(pulse.timeout);
+        let mut dead = pulse.last_heard + pulse.timeout * 2 / 3;
+        if let Some(count) = before {
+            if pulse.last_heard > asked || guard.datagrams() != count {
+                before = None;
+            } else {
+                dead = dead.min(asked + silence);
+            }
+        }
+        let mut due = pulse.last_sent.max(asked) + pulse.timeout / 3;
+        if pulse.owed {
+            due = due.min(pulse.last_heard.max(asked) + probe);
+        } else {
+            probe = limits::PROBE;
+        }
+        if now >= dead {
+            return LinkEnd::Lost("the server has been silent for too long".to_owned());
+        }
+        if now >= due && before.is_none() {
+            before = Some(guard.datagrams());
+            asked = now;
+            session.ping();
+            probe = (probe * 2).min(silence);
+            continue;
+        }
+        let wake = if before.is_some() {
+            dead
+        } else {
+            due.min(dead)
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(wake) => {}
+            () = session.owed.notified() => probe = limits::PROBE,
+        }
+    }
+}
+
+/// A client that nobody holds any more has asked for its session's end; it does not wait long.
+async fn abandoned(session: &Session) -> LinkEnd {
+    session.abandoned.notified().await;
+    tokio::time::sleep(limits::FAREWELL).await;
+    LinkEnd::Closed
+}

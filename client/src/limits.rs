@@ -1,0 +1,61 @@
+//! This library's own maxima and intervals, with their reasons. Knows no mechanism.
+
+use std::time::Duration;
+
+use zareba_model::limits::{FRAME_BYTES_MAX, SESSION_OUTSTANDING_MAX, SESSION_PARKED_MAX};
+
+/// Requests in flight, calls apart. A little below what the server reads, so that the stream is
+/// never stopped by our own doing.
+pub(crate) const OUTSTANDING_MAX: usize = SESSION_OUTSTANDING_MAX - 24;
+
+/// Calls in flight. Parked ones wait for long and must not stop the requests that end them.
+pub(crate) const CALLS_MAX: usize = SESSION_PARKED_MAX;
+
+/// Places of the window of xids. All requests in flight fit; only parked calls are moved out.
+pub(crate) const WINDOW_MAX: usize = 4 * SESSION_OUTSTANDING_MAX;
+
+/// Bytes of requests encoded before they are handed to QUIC: enough for one flight of packets.
+pub(crate) const BATCH_BYTES: usize = 64 << 10;
+
+/// Room in a frame for what surrounds the request's own texts and bytes.
+pub(crate) const FRAME_OVERHEAD_BYTES: usize = 256;
+
+/// What surrounds the texts and bytes of one change or ACL entry at most.
+pub(crate) const ITEM_OVERHEAD_BYTES: usize = 32;
+
+/// Chunks taken from the stream at once.
+pub(crate) const CHUNKS_MAX: usize = 64;
+
+/// First wait after every server has been tried.
+pub(crate) const BACKOFF_MIN: Duration = Duration::from_millis(20);
+
+/// Longest wait after every server has been tried.
+pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// A connection that lived so long was a good one: the next search starts without a wait.
+pub(crate) const GOOD_LIFE: Duration = Duration::from_secs(1);
+
+/// Silence after which a server that owes an answer is asked whether it lives. On a host whose
+/// server process has died the question comes back as a refusal at once.
+pub(crate) const PROBE: Duration = Duration::from_millis(100);
+
+/// Shortest silence after a ping, with not one datagram, that makes a server a dead one: several
+/// repetitions of a lost packet fit.
+pub(crate) const SILENCE_MIN: Duration = Duration::from_millis(500);
+
+/// The silence for a session's timeout: so long that a pause of the server's host does not drive
+/// all clients away, so short that there is time for many other servers.
+pub(crate) fn silence(timeout: Duration) -> Duration {
+    SILENCE_MIN.max(timeout / 10)
+}
+
+/// How long a dropped client waits for its session's close.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long the registration of a component is tried while servers compile it.
+pub(crate) const REGISTER_PATIENCE: Duration = Duration::from_secs(120);
+
+const _: () = {
+    assert!(OUTSTANDING_MAX < WINDOW_MAX);
+    assert!(FRAME_OVERHEAD_BYTES < FRAME_BYTES_MAX);
+};
