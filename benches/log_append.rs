@@ -2,6 +2,10 @@
 //! into a preallocated file and one fdatasync. Must never see what the entries mean.
 
 #![expect(
+    clippy::expect_used,
+    reason = "a benchmark's set-up either works or says where it does not"
+)]
+#![expect(
     clippy::print_stdout,
     reason = "the ratio of two measurements is no measurement of its own"
 )]

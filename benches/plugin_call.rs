@@ -1,6 +1,11 @@
 //! One call of a guest: instance, entry, host calls and back. A fresh instance for each call, and
 //! one kept warm. Must never see a replica: the stage is a map.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark's set-up either works or says where it does not"
+)]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use zareba_benches::guests::{FIXTURES, LOCK, host_of};
 use zareba_benches::requests::{SESSION, value};

@@ -1,6 +1,11 @@
 //! The replicated state: applying transactions, reading, building and restoring.
 //! Must never see how a transaction comes about.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark's set-up either works or says where it does not"
+)]
+
 use std::hint::black_box;
 use std::time::Duration;
 

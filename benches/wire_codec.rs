@@ -1,6 +1,11 @@
 //! Bytes and back: what every request, reply and transaction of 1 KiB pays for its encoding.
 //! Must never see a socket.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark's set-up either works or says where it does not"
+)]
+
 use std::hint::black_box;
 
 use bytes::BytesMut;
