@@ -8,7 +8,7 @@ use rcgen::{
 use zareba_model::ServerId;
 
 use crate::error::TlsError;
-use crate::identity::server_name;
+use crate::identity::{SERVER_DOMAIN, server_name};
 
 /// A certificate chain and its private key, as PEM. The key is a secret: `Debug` hides it.
 #[derive(Clone)]
@@ -59,9 +59,11 @@ impl CertificateAuthority {
     /// addresses by which clients reach it.
     pub fn issue_server(&self, id: ServerId, names: &[String]) -> Result<Credentials, TlsError> {
         let mut params = CertificateParams::new(names)?;
-        params
-            .subject_alt_names
-            .push(SanType::DnsName(server_name(id).try_into()?));
+        // Peers ask for this very server; clients, for any server of the ensemble.
+        for name in [server_name(id), SERVER_DOMAIN.to_owned()] {
+            let name = SanType::DnsName(name.try_into()?);
+            params.subject_alt_names.push(name);
+        }
         params.distinguished_name = named(&format!("server-{id}"));
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,

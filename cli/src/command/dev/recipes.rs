@@ -1,0 +1,70 @@
+//! The standard recipes, embedded as built components, pushed and mounted where they are not yet.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use zareba_client::{Client, Profile};
+use zareba_model::{ErrorCode, Limits};
+
+/// One recipe: its plugin's name, where it is mounted, its component.
+struct Recipe {
+    name: &'static str,
+    mount: &'static str,
+    component: &'static [u8],
+}
+
+const RECIPES: [Recipe; 1] = [Recipe {
+    name: "lock",
+    mount: "/locks",
+    component: include_bytes!("../../../../plugins/dist/lock.wasm"),
+}];
+
+/// How long the ensemble may take to elect its first leader.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long compiling on a quorum may take.
+const READY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Mounts every recipe.
+pub(super) async fn mount(profile: Profile) -> anyhow::Result<()> {
+    let client = Client::builder()
+        .profile(profile)
+        .connect_timeout(PATIENCE)
+        .connect()
+        .await?;
+    for recipe in RECIPES {
+        mount_one(&client, &recipe).await?;
+    }
+    Ok(client.close().await?)
+}
+
+async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
+    let sha256 = client
+        .push_plugin(recipe.name, recipe.component, |_, _| {})
+        .await?;
+    if client.exists(recipe.mount).await?.is_none() {
+        activate(client, recipe.name, sha256).await?;
+        let (config, limits) = (BTreeMap::new(), Limits::default());
+        match client
+            .mount_plugin(recipe.name, recipe.mount, config, limits)
+            .await
+        {
+            Err(error) if error.is(ErrorCode::NodeExists) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// A new leader may have to wait until enough servers have compiled the component.
+async fn activate(client: &Client, name: &str, sha256: zareba_model::Sha256) -> anyhow::Result<()> {
+    let deadline = crate::clock::now() + READY_PATIENCE;
+    loop {
+        match client.activate_plugin(name, sha256).await {
+            Err(error) if error.is(ErrorCode::PluginNotReady) && crate::clock::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return Ok(other?),
+        }
+    }
+}

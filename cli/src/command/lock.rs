@@ -1,0 +1,80 @@
+//! `zareba lock NAME -- COMMAND...`: the command runs only while the lock is held.
+
+use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::process::Command;
+use zareba_client::{Error, Lock as ClientLock, LockGuard};
+use zareba_model::{ErrorCode, Fault};
+
+use super::interrupted;
+use crate::args::{Ensemble, Lock};
+use crate::profile::connect;
+
+/// The fencing token's name in the command's environment.
+const TOKEN: &str = "ZAREBA_FENCING_TOKEN";
+
+pub(super) async fn run(lock: Lock, ensemble: &Ensemble) -> anyhow::Result<ExitCode> {
+    let Some((program, arguments)) = lock.command.split_first() else {
+        bail!("no command to run while the lock is held");
+    };
+    let client = connect(ensemble).await?;
+    let handle = client.lock(&lock.mount, &lock.name)?;
+    let guard = acquire(&handle, &lock).await?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env(TOKEN, guard.token().to_string())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot run {program}"))?;
+    tokio::select! {
+        status = child.wait() => {
+            let status = status.context("cannot wait for the command")?;
+            guard.release().await?;
+            client.close().await?;
+            Ok(exit_code(status))
+        }
+        () = guard.lost() => {
+            // The next holder may be at work already: the command must not go on for a moment.
+            child.kill().await.context("cannot kill the command")?;
+            Err(anyhow::Error::from(Error::SessionExpired)
+                .context(format!("the lock {} was lost; the command was killed", lock.name)))
+        }
+        stopped = interrupted() => {
+            stopped?;
+            child.kill().await.context("cannot kill the command")?;
+            guard.release().await?;
+            client.close().await?;
+            bail!("interrupted; the command was killed and the lock released");
+        }
+    }
+}
+
+async fn acquire(handle: &ClientLock, lock: &Lock) -> anyhow::Result<LockGuard> {
+    let guard = if lock.try_only {
+        handle.try_acquire().await?
+    } else if let Some(wait_ms) = lock.wait_ms {
+        handle
+            .acquire_within(Duration::from_millis(wait_ms))
+            .await?
+    } else {
+        Some(handle.acquire().await?)
+    };
+    guard.ok_or_else(|| {
+        let why = format!("the lock {} is held by somebody else", lock.name);
+        Error::Refused(Fault::new(ErrorCode::OperationTimeout, why)).into()
+    })
+}
+
+/// The command's own code; a shell's 128 + signal if a signal ended it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(
+        code.and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(crate::exit::FAILED),
+    )
+}

@@ -1,0 +1,97 @@
+//! What a command says: for people, or as JSON, one value per line. Decides nothing.
+
+use std::io::Write;
+
+use anyhow::Context;
+use serde_json::Value;
+use zareba_model::Stat;
+
+use crate::args::Format;
+
+/// Says one thing: `text` to people, `value` to programs.
+pub(crate) fn say(
+    format: Format,
+    text: impl std::fmt::Display,
+    value: Value,
+) -> anyhow::Result<()> {
+    match format {
+        Format::Text => line(text),
+        Format::Json => line(value),
+    }
+}
+
+/// One line on standard output. A reader that has gone away is an error like any other.
+pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
+}
+
+/// Bytes as they are, without a newline of our own unless it is a terminal's turn.
+pub(crate) fn raw(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| {
+            if bytes.ends_with(b"\n") {
+                Ok(())
+            } else {
+                out.write_all(b"\n")
+            }
+        })
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
+}
+
+/// Data as JSON: text where it is text, bytes otherwise.
+pub(crate) fn data_json(data: &[u8]) -> Value {
+    match std::str::from_utf8(data) {
+        Ok(text) => Value::from(text),
+        Err(_) => Value::from(data.to_vec()),
+    }
+}
+
+/// A stat as JSON, with ZooKeeper's names.
+pub(crate) fn stat_json(stat: &Stat) -> Value {
+    serde_json::json!({
+        "czxid": stat.czxid.to_string(),
+        "mzxid": stat.mzxid.to_string(),
+        "pzxid": stat.pzxid.to_string(),
+        "ctime": stat.ctime,
+        "mtime": stat.mtime,
+        "version": stat.version,
+        "cversion": stat.cversion,
+        "aversion": stat.aversion,
+        "ephemeralOwner": format!("{:x}", stat.ephemeral_owner.0),
+        "dataLength": stat.data_length,
+        "numChildren": stat.num_children,
+    })
+}
+
+/// A stat for people.
+pub(crate) fn stat_text(stat: &Stat) -> String {
+    let rows = [
+        ("czxid", stat.czxid.to_string()),
+        ("mzxid", stat.mzxid.to_string()),
+        ("pzxid", stat.pzxid.to_string()),
+        ("ctime", format!("{} ms", stat.ctime)),
+        ("mtime", format!("{} ms", stat.mtime)),
+        ("version", stat.version.to_string()),
+        ("cversion", stat.cversion.to_string()),
+        ("aversion", stat.aversion.to_string()),
+        ("ephemeralOwner", format!("{:x}", stat.ephemeral_owner.0)),
+        ("dataLength", stat.data_length.to_string()),
+        ("numChildren", stat.num_children.to_string()),
+    ];
+    rows.map(|(name, value)| format!("{name:<15} {value}"))
+        .join("\n")
+}
+
+/// A table for people.
+pub(crate) fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table.add_rows(rows);
+    table.trim_fmt()
+}
