@@ -19,8 +19,9 @@ use crate::connection::Dialer;
 use crate::driver::Driver;
 use crate::lock::Turns;
 use crate::pending::Reply;
+use crate::retry::Retry;
 use crate::session::{Receipt, Session, Status};
-use crate::{Error, IntoPath, Multi, Watch};
+use crate::{Error, IntoPath, Multi, Watch, limits};
 
 /// A session with an ensemble. Clones share it, and all that they ask is in flight together, in
 /// the order in which the futures were first polled.
@@ -291,6 +292,10 @@ impl Client {
 
     /// Calls an operation of the plugin mounted at a path. A call that waits for something, such
     /// as a lock, is answered when it has happened; other requests go on meanwhile.
+    ///
+    /// A call refused with [`ErrorCode::PluginNotReady`](zareba_model::ErrorCode::PluginNotReady)
+    /// had no effect: it is sent again for up to the request timeout, or ten seconds without one,
+    /// since a new leader may still be compiling. It then comes behind requests made meanwhile.
     pub async fn call(
         &self,
         mount: impl IntoPath,
@@ -299,7 +304,17 @@ impl Client {
     ) -> Result<Bytes, Error> {
         let mount = mount.into_path()?;
         let (op, input) = (op.into(), input.into());
-        called(self.request(Op::Call { mount, op, input }).await?.outcome)
+        let call = Op::Call { mount, op, input };
+        let asked = async {
+            let mut retry = self.retry();
+            loop {
+                let result = self.ask(call.clone()).await;
+                if !retry.is_due(&result).await {
+                    return result;
+                }
+            }
+        };
+        called(self.within_request_timeout(asked).await?.outcome)
     }
 
     /// The same with JSON in and out, as the standard recipes have it.
@@ -363,7 +378,23 @@ impl Client {
 
     /// Asks, within the request timeout if there is one.
     pub(crate) async fn request(&self, op: Op) -> Result<Reply, Error> {
-        let asked = async { self.answer(self.handle.session.submit(op).await?).await };
+        self.within_request_timeout(self.ask(op)).await
+    }
+
+    /// Attempts at a call while the plugin is being compiled.
+    pub(crate) fn retry(&self) -> Retry {
+        let patience = self.handle.request_timeout;
+        Retry::within(patience.unwrap_or(limits::CALL_PATIENCE))
+    }
+
+    async fn ask(&self, op: Op) -> Result<Reply, Error> {
+        self.answer(self.handle.session.submit(op).await?).await
+    }
+
+    async fn within_request_timeout(
+        &self,
+        asked: impl Future<Output = Result<Reply, Error>>,
+    ) -> Result<Reply, Error> {
         match self.handle.request_timeout {
             None => asked.await,
             Some(limit) => match tokio::time::timeout(limit, asked).await {

@@ -94,7 +94,7 @@ impl Driver {
             biased;
             entered = tokio::time::timeout_at(deadline, attempt) => match entered {
                 Ok(Ok(entered)) => Ok(entered),
-                Ok(Err(DialError::Refused(fault))) => Err(session::goodbye(&fault)),
+                Ok(Err(DialError::Refused(fault))) => Err(session::goodbye(fault)),
                 Ok(Err(DialError::Unreachable(reason))) => {
                     Err(LinkEnd::Lost(format!("{endpoint}: {reason}")))
                 }

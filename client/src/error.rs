@@ -9,7 +9,9 @@ use zareba_model::{ErrorCode, Fault, PathError};
 /// request is executed once however often it had to be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {
-    /// The server refused the request. Its code says whether trying again makes sense.
+    /// The server refused the request, or the session itself. The code says whether trying again
+    /// makes sense: [`ErrorCode::NotServing`] is the answer of a leader that lost its office before
+    /// the request had any effect, which is not sent again by itself.
     #[error("{0}")]
     Refused(#[source] Fault),
     /// The session is over: its ephemeral nodes, locks and watches are gone. Connect again and

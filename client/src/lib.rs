@@ -47,6 +47,8 @@ mod plugin;
 mod lock;
 pub use lock::{Lock, LockGuard};
 
+mod retry;
+
 mod session;
 pub use session::Status;
 

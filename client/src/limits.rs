@@ -52,6 +52,16 @@ pub(crate) fn silence(timeout: Duration) -> Duration {
 /// How long a dropped client waits for its session's close.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
+/// First wait before a call of a plugin that is still being compiled is sent again.
+pub(crate) const RETRY_MIN: Duration = Duration::from_millis(10);
+
+/// Longest such wait.
+pub(crate) const RETRY_MAX: Duration = Duration::from_millis(500);
+
+/// How long such a call is sent again if there is no request timeout: a new leader compiles for
+/// seconds at most.
+pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long the registration of a component is tried while servers compile it.
 pub(crate) const REGISTER_PATIENCE: Duration = Duration::from_secs(120);
 

@@ -11,11 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
 use zareba_model::{ErrorCode, Op, ZnodePath};
 
 use crate::client::{called, from_json, to_json};
+use crate::pending::Reply;
 use crate::session::{Receipt, Status};
-use crate::{Client, Error, IntoPath};
+use crate::{Client, Error, IntoPath, clock};
 
 /// The plugin's own fault: the lock is held by another session.
 const HELD: ErrorCode = ErrorCode::Plugin(1);
@@ -36,10 +38,9 @@ pub struct Lock {
 pub struct LockGuard {
     lock: Lock,
     token: u64,
-    released: bool,
-    /// Invariant: given up only after the release has been handed in, which the server therefore
-    /// sees before the next acquire of this session.
-    _turn: OwnedMutexGuard<()>,
+    /// There until the release is handed in, and passed on only after it was answered: the plugin
+    /// sees it before the next acquire of this session.
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// Whose turn it is among the tasks that share a session, lock by lock.
@@ -100,11 +101,13 @@ impl Lock {
 
     /// Waits for the lock, but not longer than `patience`; nothing if it did not come.
     pub async fn acquire_within(&self, patience: Duration) -> Result<Option<LockGuard>, Error> {
+        let deadline = clock::now() + patience;
         let turn = self.client.turns().of(self).lock_owned();
-        let Ok(turn) = tokio::time::timeout(patience, turn).await else {
+        let Ok(turn) = tokio::time::timeout_at(deadline, turn).await else {
             return Ok(None);
         };
-        let wish = self.wish(Some(patience));
+        let left = deadline.saturating_duration_since(clock::now());
+        let wish = self.wish(Some(left));
         unless(
             ErrorCode::OperationTimeout,
             self.ask(turn, "acquire", &wish).await,
@@ -128,33 +131,41 @@ impl Lock {
         op: &str,
         input: &impl Serialize,
     ) -> Result<LockGuard, Error> {
-        let receipt = self
-            .client
-            .session()
-            .submit(self.op(op, to_json(input)?))
-            .await?;
+        let input = to_json(input)?;
         let mut asked = Asked {
             lock: self,
-            waiting: Some((receipt, turn)),
+            turn: Some(turn),
+            receipt: None,
         };
-        let answered = match &mut asked.waiting {
-            Some((receipt, _)) => receipt.await,
-            None => return Err(Error::Closed),
+        let mut retry = self.client.retry();
+        let reply = loop {
+            let result = asked.once(self.op(op, input.clone())).await;
+            if !retry.is_due(&result).await {
+                break result?;
+            }
         };
-        let Some((_, turn)) = asked.waiting.take() else {
-            return Err(Error::Closed);
-        };
-        let reply = answered.map_err(|_| self.client.session().ended())??;
-        self.guard(turn, &called(reply.outcome)?)
+        self.guard(asked.turn.take(), &called(reply.outcome)?)
     }
 
-    fn guard(&self, turn: OwnedMutexGuard<()>, output: &[u8]) -> Result<LockGuard, Error> {
+    /// Goes on with a release that has been handed in until a server has seen to it.
+    async fn released(&self, mut receipt: Receipt) -> Result<(), Error> {
+        let client = &self.client;
+        let mut retry = client.retry();
+        loop {
+            let result = client.answer(receipt).await;
+            if !retry.is_due(&result).await {
+                return called(result?.outcome).map(drop);
+            }
+            receipt = client.session().submit_at_once(self.release()?)?;
+        }
+    }
+
+    fn guard(&self, turn: Option<OwnedMutexGuard<()>>, output: &[u8]) -> Result<LockGuard, Error> {
         let Acquired { token } = from_json(output)?;
         Ok(LockGuard {
             lock: self.clone(),
             token,
-            released: false,
-            _turn: turn,
+            turn,
         })
     }
 
@@ -191,15 +202,27 @@ fn unless(code: ErrorCode, result: Result<LockGuard, Error>) -> Result<Option<Lo
 /// long as the session lives.
 struct Asked<'a> {
     lock: &'a Lock,
-    waiting: Option<(Receipt, OwnedMutexGuard<()>)>,
+    turn: Option<OwnedMutexGuard<()>>,
+    receipt: Option<Receipt>,
+}
+
+impl Asked<'_> {
+    async fn once(&mut self, call: Op) -> Result<Reply, Error> {
+        let session = self.lock.client.session();
+        let receipt = self.receipt.insert(session.submit(call).await?);
+        let answered = receipt.await;
+        self.receipt = None;
+        answered.unwrap_or_else(|_| Err(session.ended()))
+    }
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        let Some((receipt, turn)) = self.waiting.take() else {
+        let Some(receipt) = self.receipt.take() else {
             return;
         };
         let lock = self.lock.clone();
+        let turn = self.turn.take();
         self.lock.client.runtime().spawn(async move {
             if let Ok(reply) = lock.client.answer(receipt).await
                 && let Ok(output) = called(reply.outcome)
@@ -217,13 +240,27 @@ impl LockGuard {
         self.token
     }
 
-    /// Gives the lock back and returns when it is the next one's.
+    /// Gives the lock back and returns when it is the next one's. Dropping the future gives it
+    /// back all the same.
     pub async fn release(mut self) -> Result<(), Error> {
-        let release = self.lock.release()?;
-        self.released = true;
-        let client = &self.lock.client;
-        let receipt = client.session().submit_at_once(release)?;
-        called(client.answer(receipt).await?.outcome).map(drop)
+        let task = self.hand_back()?;
+        match task.await {
+            Ok(released) => released,
+            Err(_) => Err(Error::Closed),
+        }
+    }
+
+    /// Hands the release in now. The turn is kept until it is done, whoever waits for that.
+    fn hand_back(&mut self) -> Result<JoinHandle<Result<(), Error>>, Error> {
+        let turn = self.turn.take();
+        let lock = self.lock.clone();
+        let receipt = lock.client.session().submit_at_once(lock.release()?)?;
+        let runtime = self.lock.client.runtime();
+        Ok(runtime.spawn(async move {
+            let released = lock.released(receipt).await;
+            drop(turn);
+            released
+        }))
     }
 
     /// Returns when the lock is lost because its session is over.
@@ -236,11 +273,9 @@ impl LockGuard {
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
-        if !self.released
-            && let Ok(release) = self.lock.release()
-        {
+        if self.turn.is_some() {
             // An ended session holds no lock.
-            let _ended = self.lock.client.session().submit_at_once(release);
+            let _ended = self.hand_back();
         }
     }
 }

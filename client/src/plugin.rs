@@ -1,15 +1,15 @@
 //! A plugin's life: pushed, activated, mounted, unmounted. Knows nothing of WebAssembly.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::Digest;
 use zareba_model::limits::{COMPONENT_BYTES_MAX, COMPONENT_CHUNK_BYTES_MAX};
-use zareba_model::{ErrorCode, Limits, Op, Outcome, PluginOp, Sha256, Write};
+use zareba_model::{Limits, Op, Outcome, PluginOp, Sha256, Write};
 
 use crate::client::unexpected;
-use crate::{Client, Error, IntoPath, clock, limits};
+use crate::retry::Retry;
+use crate::{Client, Error, IntoPath, limits};
 
 impl Client {
     /// Pushes a component as a revision of a plugin and returns its address. Returns when the
@@ -85,16 +85,12 @@ impl Client {
 
     /// Compiling takes the servers seconds, in which they ask to be asked again.
     async fn register(&self, name: &str, sha256: Sha256) -> Result<(), Error> {
-        let deadline = clock::now() + limits::REGISTER_PATIENCE;
-        let mut wait = Duration::from_millis(10);
+        let mut retry = Retry::within(limits::REGISTER_PATIENCE);
         loop {
             let name = name.to_owned();
-            match self.plugin(PluginOp::Register { name, sha256 }).await {
-                Err(error) if error.is(ErrorCode::PluginNotReady) && clock::now() < deadline => {
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_millis(500));
-                }
-                result => return result,
+            let result = self.plugin(PluginOp::Register { name, sha256 }).await;
+            if !retry.is_due(&result).await {
+                return result;
             }
         }
     }

@@ -15,7 +15,8 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::Instant;
 use zareba_model::limits::FRAME_BYTES_MAX;
 use zareba_model::{
-    Acked, Answer, Event, Fault, Op, Outcome, Password, ServerId, SessionId, Write, Xid, Zxid,
+    Acked, Answer, ErrorCode, Event, Fault, Op, Outcome, Password, ServerId, SessionId, Write, Xid,
+    Zxid,
 };
 use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome, WireError};
 
@@ -341,7 +342,7 @@ impl Session {
                     state.last_zxid = state.last_zxid.max(zxid);
                     Ok(())
                 }
-                ServerMessage::Goodbye(fault) => Err(goodbye(&fault)),
+                ServerMessage::Goodbye(fault) => Err(goodbye(fault)),
                 ServerMessage::Welcome(_) | ServerMessage::Status(_) => Err(LinkEnd::Lost(
                     "the server said what nobody asked".to_owned(),
                 )),
@@ -494,12 +495,16 @@ impl Telling {
     }
 }
 
-/// What a server's last word means for the session.
-pub(crate) fn goodbye(fault: &Fault) -> LinkEnd {
-    if fault.code == zareba_model::ErrorCode::SessionExpired {
-        LinkEnd::Expired
-    } else {
-        LinkEnd::Lost(fault.to_string())
+/// What a server's last word means for the session. What is wrong with the client itself is so
+/// at every server; anything else may be otherwise at the next one.
+pub(crate) fn goodbye(fault: Fault) -> LinkEnd {
+    match fault.code {
+        ErrorCode::SessionExpired => LinkEnd::Expired,
+        ErrorCode::NoAuth
+        | ErrorCode::BadArguments
+        | ErrorCode::MarshallingError
+        | ErrorCode::TooLarge => LinkEnd::Failed(Error::Refused(fault)),
+        _ => LinkEnd::Lost(fault.to_string()),
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod fake_server;
+mod plugins;
 mod relay;
 
 use std::time::{Duration, Instant};
@@ -267,6 +268,38 @@ async fn a_server_that_does_not_serve_is_left_for_another() {
     };
     let (_peer, answer) = tokio::join!(serve, client.get("/a"));
     assert_eq!(answer.unwrap().0, "late");
+}
+
+#[tokio::test]
+async fn a_client_that_no_server_can_understand_is_told_so_at_once() {
+    let authority = Authority::new();
+    let server = FakeServer::start(1, &authority);
+    let connect = builder(authority.profile([&server])).connect();
+    let serve = async {
+        let mut peer = server.accept().await;
+        peer.receive().await;
+        peer.send(&[goodbye(ErrorCode::BadArguments)]).await;
+        peer
+    };
+    let (refused, _peer) = tokio::join!(connect, serve);
+    assert!(refused.unwrap_err().is(ErrorCode::BadArguments));
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_let_in_again_is_over() {
+    let (client, mut peer, server) = connected(LONG_MS).await;
+    let serve = async {
+        peer.request().await;
+        peer.cut();
+        let mut peer = server.accept().await;
+        peer.receive().await;
+        // A wrong password is answered like an unknown session.
+        peer.send(&[goodbye(ErrorCode::SessionExpired)]).await;
+        peer
+    };
+    let (_peer, answer) = tokio::join!(serve, client.get("/a"));
+    assert_eq!(answer.unwrap_err(), Error::SessionExpired);
+    assert_eq!(*client.status().borrow(), Status::Expired);
 }
 
 #[tokio::test]
