@@ -46,6 +46,14 @@ impl Expiry {
         }
     }
 
+    /// This leader has stood still for so long, microseconds: what was said to it meanwhile still
+    /// waits, so that time counts for nobody.
+    pub(crate) fn forgive(&mut self, us: u64) {
+        for clock in self.sessions.values_mut() {
+            clock.ends = Now(clock.ends.0.saturating_add(us));
+        }
+    }
+
     /// A session is over.
     pub(crate) fn stop(&mut self, session: SessionId) {
         if let Some(clock) = self.sessions.remove(&session) {
@@ -96,6 +104,15 @@ mod tests {
         expiry.touch(S, Now(900_000));
         assert_eq!(expiry.next_expired(Now(1_800_000)), None);
         assert_eq!(expiry.next_expired(Now(1_900_000)), Some(S));
+    }
+
+    #[test]
+    fn time_in_which_the_leader_stood_still_counts_for_nobody() {
+        let mut expiry = Expiry::default();
+        expiry.start(S, 1_000, Now(0));
+        expiry.forgive(5_000_000);
+        assert_eq!(expiry.next_expired(Now(5_999_999)), None);
+        assert_eq!(expiry.next_expired(Now(6_000_000)), Some(S));
     }
 
     #[test]

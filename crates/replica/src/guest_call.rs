@@ -8,9 +8,14 @@ use crate::prepare::LogLine;
 use crate::stage::GuestStage;
 use crate::world::World;
 
+/// What stands in for the world while it is lent; kept, so that no call has to make one.
+pub(crate) type StandIn = Option<Box<World>>;
+
 /// Runs one call at a mount.
+#[expect(clippy::too_many_arguments, reason = "the caller's own parts, borrowed one by one")]
 pub(crate) fn run<P: PluginRuntime>(
     world: &mut Box<World>,
+    stand_in: &mut StandIn,
     plugins: &mut P,
     mount: &Mount,
     caller: Caller,
@@ -36,7 +41,7 @@ pub(crate) fn run<P: PluginRuntime>(
         entry,
         caller: caller.clone(),
     };
-    let lent = std::mem::take(world);
+    let lent = std::mem::replace(world, stand_in.take().unwrap_or_default());
     let stage = Box::new(GuestStage::new(
         lent,
         mount.clone(),
@@ -47,7 +52,7 @@ pub(crate) fn run<P: PluginRuntime>(
     let Ok(stage) = stage.into_any().downcast::<GuestStage>() else {
         panic!("the runtime must return the stage it was lent");
     };
-    *world = stage.world;
+    *stand_in = Some(std::mem::replace(world, stage.world));
     let at = &mount.path;
     log.extend(
         stage

@@ -17,6 +17,7 @@ use zareba_model::{
 };
 
 use crate::change;
+use crate::guest_call::StandIn;
 use crate::plugin::PluginRuntime;
 use crate::world::World;
 
@@ -29,6 +30,7 @@ pub(crate) type LogLine = (ZnodePath, u8, String);
 /// What preparing needs at hand.
 pub(crate) struct Prepare<'a, P> {
     pub(crate) world: &'a mut Box<World>,
+    pub(crate) stand_in: &'a mut StandIn,
     pub(crate) plugins: &'a mut P,
     /// What this server's compiler said of each component.
     pub(crate) compiled: &'a BTreeMap<Sha256, Result<PluginDescription, String>>,

@@ -23,6 +23,7 @@ use self::leading::Leading;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::entering::Entering;
+use crate::guest_call::StandIn;
 use crate::held::HeldSessions;
 use crate::input::{ConnectionId, Input, Now};
 use crate::output::Output;
@@ -49,6 +50,7 @@ pub struct Replica<P> {
     /// Since when there is no leader; `None` while there is one.
     leaderless_since: Option<zareba_zab::Now>,
     world: Box<World>,
+    stand_in: StandIn,
     plugins: P,
     compiled: BTreeMap<Sha256, Result<PluginDescription, String>>,
     /// Components handed to the compiler.
@@ -101,6 +103,7 @@ impl<P: PluginRuntime> Replica<P> {
             role_to_come: None,
             leaderless_since: Some(now.monotonic),
             world,
+            stand_in: None,
             plugins,
             compiled: BTreeMap::new(),
             compiling: BTreeSet::new(),
@@ -339,7 +342,16 @@ impl<P: PluginRuntime> Replica<P> {
                 leader: from,
                 epoch: self.epoch(),
             };
+        // What a follower has sent to an earlier reign of this server may come late; taken now, it
+        // would overtake what was lost with that reign.
+        let to_this_reign = from == self.me || self.zab.is_followed_by(from);
         match relay {
+            Relay::Forward(_)
+            | Relay::Open { .. }
+            | Relay::Attach { .. }
+            | Relay::Touch(_)
+            | Relay::Ready { .. }
+                if !to_this_reign => {}
             Relay::Forward(forward) => self.on_forward(from, forward, outputs),
             Relay::Open {
                 nonce,

@@ -207,6 +207,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
     ) -> Result<GuestAnswer, GuestFailure> {
         guest_call::run(
             self.world,
+            self.stand_in,
             self.plugins,
             mount,
             caller,

@@ -416,6 +416,7 @@ impl<P: PluginRuntime> Replica<P> {
         self.world.show_committed_only(true);
         let result = guest_call::run(
             &mut self.world,
+            &mut self.stand_in,
             &mut self.plugins,
             &mount,
             caller,

@@ -19,6 +19,9 @@ use crate::prepare::Prepare;
 /// A failed event is tried again after this, doubled with each failure, milliseconds.
 const RETRY_MS: u64 = 100;
 
+/// A leader whose clock ticks come so late has stood still, milliseconds.
+const STALL_MS: u64 = 100;
+
 /// Timers, timeouts and retries taken in one tick; the rest comes with the next.
 const CLOCK_WORK_MAX: usize = 1_000;
 
@@ -30,6 +33,8 @@ pub(super) struct Leading {
     /// Requests that wait until fewer transactions are in flight.
     waiting: VecDeque<(ServerId, Forward)>,
     pub(super) expiry: Expiry,
+    /// The last tick of the clock.
+    ticked: zareba_zab::Now,
     /// Which server can run which components.
     ready: BTreeMap<ServerId, BTreeSet<Sha256>>,
     /// When a mount's failed events are tried again.
@@ -58,7 +63,10 @@ impl Leading {
 
 impl<P: PluginRuntime> Replica<P> {
     pub(super) fn begin_to_lead(&mut self) {
-        let mut leading = Leading::default();
+        let mut leading = Leading {
+            ticked: self.now.monotonic,
+            ..Leading::default()
+        };
         for session in self.world.tree.sessions() {
             leading
                 .expiry
@@ -167,7 +175,7 @@ impl<P: PluginRuntime> Replica<P> {
         outputs: &mut Vec<Output>,
     ) {
         // A refusal may rest on anything proposed so far.
-        let after = self.zab.last_logged();
+        let after = self.last_proposed();
         let refused = Refused {
             session: forward.session,
             xid: forward.xid,
@@ -175,6 +183,13 @@ impl<P: PluginRuntime> Replica<P> {
             after,
         };
         self.answer_server(to, Relay::Refused(refused), outputs);
+    }
+
+    /// The newest transaction of this reign, or what the log ends with. The log alone does not tell:
+    /// it gets a batch of proposals at its end.
+    fn last_proposed(&self) -> Zxid {
+        let own = self.leading.as_ref().and_then(|leading| leading.own.back());
+        own.map_or(self.zab.last_logged(), |(zxid, _)| *zxid)
     }
 
     pub(super) fn lead_open(
@@ -211,7 +226,7 @@ impl<P: PluginRuntime> Replica<P> {
         if result.is_err() {
             self.world.abort();
         }
-        let after = self.zab.last_logged();
+        let after = self.last_proposed();
         self.answer_server(
             from,
             Relay::Attaching {
@@ -260,6 +275,13 @@ impl<P: PluginRuntime> Replica<P> {
 
     /// Expired sessions, parked calls whose time is over, timers, retries.
     pub(super) fn lead_by_the_clock(&mut self, outputs: &mut Vec<Output>) {
+        if let Some(leading) = &mut self.leading {
+            let late = self.now.monotonic.0.saturating_sub(leading.ticked.0);
+            if late > STALL_MS * 1_000 {
+                leading.expiry.forgive(late);
+            }
+            leading.ticked = self.now.monotonic;
+        }
         for _ in 0..CLOCK_WORK_MAX {
             if self.zab.outstanding() >= PROPOSALS_OUTSTANDING_MAX {
                 return;
@@ -377,6 +399,7 @@ impl<P: PluginRuntime> Replica<P> {
         self.world.begin(zxid, self.now.wall_ms);
         Some(work(&mut Prepare {
             world: &mut self.world,
+            stand_in: &mut self.stand_in,
             plugins: &mut self.plugins,
             compiled: &self.compiled,
             ready: &ready,
