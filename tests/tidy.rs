@@ -47,8 +47,7 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["wire", "model"]),
-    // The nouns alone (a path, an ACL) are read from arguments and printed; no bytes, no tree.
-    ("cli", &["server", "client", "model"]),
+    ("cli", &["server", "client"]),
     ("guest-sdk", &[]),
     ("plugins", &["guest-sdk"]),
     // Guests under test are plugins of another purpose.

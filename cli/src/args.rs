@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use zareba_model::ZnodePath;
+use zareba_client::model::ZnodePath;
 
 use crate::exit;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use zareba_client::Error;
-use zareba_model::ErrorCode;
+use zareba_client::model::ErrorCode;
 
 use crate::args::Format;
 
@@ -123,7 +123,7 @@ fn code_of_fault(code: ErrorCode) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zareba_model::Fault;
+    use zareba_client::model::Fault;
 
     #[test]
     fn a_fault_keeps_its_code_behind_context() {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use serde_json::Value;
-use zareba_model::Stat;
+use zareba_client::model::Stat;
 
 use crate::args::Format;
 

@@ -66,6 +66,8 @@ mod refusal;
 mod error;
 pub use error::Error;
 
+/// The nouns that requests and answers are made of.
+pub use zareba_model as model;
 pub use zareba_model::{
     Acl, AclEntry, Change, ChildrenPage, CreateMode, ErrorCode, Event, EventKind, Fault, Limits,
     Outcome, PathError, Permissions, Principal, ServerId, ServerStatus, SessionId, Sha256, Stat,

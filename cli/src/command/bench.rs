@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use zareba_client::model::{CreateMode, ErrorCode};
 use zareba_client::{Client, Profile};
-use zareba_model::{CreateMode, ErrorCode};
 
 use self::load::{Load, Tally};
 use self::report::{Cpu, Report};

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use serde_json::json;
+use zareba_client::model::{ChildrenPage, CreateMode, ErrorCode, ZnodePath};
 use zareba_client::{Client, Error};
-use zareba_model::{ChildrenPage, CreateMode, ErrorCode, ZnodePath};
 
 use super::interrupted;
 use crate::args::{Create, Delete, Ensemble, Format, Get, Ls, Set};
@@ -132,7 +132,9 @@ pub(super) async fn stat(
     client.close().await?;
     let Some(stat) = stat else {
         let why = format!("{path} does not exist");
-        return Err(Error::Refused(zareba_model::Fault::new(ErrorCode::NoNode, why)).into());
+        return Err(
+            Error::Refused(zareba_client::model::Fault::new(ErrorCode::NoNode, why)).into(),
+        );
     };
     say(format, output::stat_text(&stat), output::stat_json(&stat))
 }

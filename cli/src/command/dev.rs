@@ -9,7 +9,7 @@ use std::net::{SocketAddr, UdpSocket};
 use anyhow::{Context, bail};
 use serde_json::json;
 use zareba_client::Profile;
-use zareba_model::ServerId;
+use zareba_client::model::ServerId;
 use zareba_server::{RunningServer, Server, Sockets};
 
 use self::files::{Files, Place};

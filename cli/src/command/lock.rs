@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::process::Command;
+use zareba_client::model::{ErrorCode, Fault};
 use zareba_client::{Error, Lock as ClientLock, LockGuard};
-use zareba_model::{ErrorCode, Fault};
 
 use super::interrupted;
 use crate::args::{Ensemble, Lock};

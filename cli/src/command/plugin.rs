@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use zareba_client::Client;
-use zareba_model::{Limits, Sha256};
+use zareba_client::model::{Limits, Sha256};
 
 use super::interrupted;
 use crate::args::{Call, Ensemble, Format, Plugin};

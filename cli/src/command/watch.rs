@@ -2,7 +2,7 @@
 //! succession show as one.
 
 use serde_json::json;
-use zareba_model::{Event, EventKind};
+use zareba_client::model::{Event, EventKind};
 
 use crate::args::{Ensemble, Format, Watch};
 use crate::output::say;

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use zareba_client::Client;
-use zareba_model::ZnodePath;
+use zareba_client::model::ZnodePath;
 
 use super::ROOT;
 use crate::args::Bench;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use zareba_model::ServerId;
+use zareba_client::model::ServerId;
 use zareba_server::{CertificateAuthority, DoorLimits, IdentityFiles, ServerConfig, Timing};
 
 use crate::profile;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use zareba_client::model::{ErrorCode, Limits};
 use zareba_client::{Client, Profile};
-use zareba_model::{ErrorCode, Limits};
 
 /// One recipe: its plugin's name, where it is mounted, its component.
 struct Recipe {
@@ -57,7 +57,11 @@ async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
 }
 
 /// A new leader may have to wait until enough servers have compiled the component.
-async fn activate(client: &Client, name: &str, sha256: zareba_model::Sha256) -> anyhow::Result<()> {
+async fn activate(
+    client: &Client,
+    name: &str,
+    sha256: zareba_client::model::Sha256,
+) -> anyhow::Result<()> {
     let deadline = crate::clock::now() + READY_PATIENCE;
     loop {
         match client.activate_plugin(name, sha256).await {
