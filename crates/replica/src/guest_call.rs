@@ -12,7 +12,10 @@ use crate::world::World;
 pub(crate) type StandIn = Option<Box<World>>;
 
 /// Runs one call at a mount.
-#[expect(clippy::too_many_arguments, reason = "the caller's own parts, borrowed one by one")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the caller's own parts, borrowed one by one"
+)]
 pub(crate) fn run<P: PluginRuntime>(
     world: &mut Box<World>,
     stand_in: &mut StandIn,

@@ -155,23 +155,8 @@ impl Sessions {
         true
     }
 
-    /// Keeps a request's answer unless the client has seen it. True if the session is there.
-    pub(crate) fn record(
-        &mut self,
-        id: SessionId,
-        xid: Xid,
-        answer: &Answer,
-        digest: &mut Digest,
-    ) -> bool {
-        match self.by_id.get(&id) {
-            None => false,
-            Some(session) if xid <= session.acked => true,
-            Some(_) => self.keep(id, xid, answer, digest),
-        }
-    }
-
-    /// Keeps the answer of a call that was parked: its client is waiting for it, however much it
-    /// has acknowledged since. True if the session is there.
+    /// Keeps a request's answer: its client is waiting for it, however much it has acknowledged of
+    /// what came behind. True if the session is there.
     pub(crate) fn keep(
         &mut self,
         id: SessionId,

@@ -219,6 +219,12 @@ impl Leading {
             && Timer::Join.fired(&member.config, self.began_at, member.now)
     }
 
+    /// True if that follower has durably the history that this reign began with.
+    pub(crate) fn has_joined(&self, server: ServerId) -> bool {
+        let learner = self.learners.get(&server);
+        learner.is_some_and(|learner| learner.step >= Step::Synchronized)
+    }
+
     /// True if a quorum consists of this server and of followers that fit.
     fn has_quorum(&self, member: &Member, fits: impl Fn(&LearnerProgress) -> bool) -> bool {
         let servers = self

@@ -165,6 +165,15 @@ impl Zab {
         }
     }
 
+    /// True if this server is an established leader and `server` has joined this very reign:
+    /// whatever comes from it now was sent in this reign, because links keep their order.
+    pub fn is_followed_by(&self, server: ServerId) -> bool {
+        match &self.state {
+            State::Leading(leading) => leading.is_established() && leading.has_joined(server),
+            _ => false,
+        }
+    }
+
     /// False while this server counts in no quorum.
     pub fn may_vote(&self) -> bool {
         self.member.may_vote

@@ -162,7 +162,31 @@ fn a_fault_names_the_nearest_node_above() {
 }
 
 #[test]
-fn a_result_is_kept_until_it_is_acknowledged_and_never_again() {
+fn a_call_executed_behind_an_acknowledgement_that_excepts_it_keeps_its_answer() {
+    let mut tree = Tree::default();
+    let answer = || Some(Ok(Outcome::Deleted));
+    let session = SessionId(9);
+    let except = |xid| Cause::Request {
+        session,
+        xid: Xid(xid),
+        acked: Acked {
+            up_to: Xid(2),
+            except: vec![Xid(1)],
+        },
+        answer: answer(),
+    };
+    apply(&mut tree, vec![open(9)], Cause::System);
+    apply(&mut tree, vec![], except(1));
+    assert!(tree.result(session, Xid(1)).is_some());
+    apply(&mut tree, vec![], except(3));
+    assert!(tree.result(session, Xid(1)).is_some());
+    apply(&mut tree, vec![], request(9, 4, 3, answer()));
+    assert_eq!(tree.result(session, Xid(1)), None);
+    assert_eq!(tree.digest(), tree.recomputed_digest());
+}
+
+#[test]
+fn a_result_is_kept_until_it_is_acknowledged() {
     let mut tree = Tree::default();
     let answer = || Some(Ok(Outcome::Deleted));
     apply(&mut tree, vec![open(9)], Cause::System);
@@ -175,9 +199,9 @@ fn a_result_is_kept_until_it_is_acknowledged_and_never_again() {
     apply(&mut tree, vec![], request(9, 3, 1, None));
     assert_eq!(tree.result(SessionId(9), Xid(1)), None);
     assert!(tree.result(SessionId(9), Xid(2)).is_some());
-    apply(&mut tree, vec![], request(9, 1, 0, answer()));
-    assert_eq!(tree.result(SessionId(9), Xid(1)), None);
     assert_eq!(tree.acked(SessionId(9)), Xid(1));
+    apply(&mut tree, vec![], request(9, 3, 3, answer()));
+    assert_eq!(tree.result(SessionId(9), Xid(3)), None);
     let before = tree.digest();
     apply(&mut tree, vec![], request(8, 1, 0, answer()));
     assert_eq!(tree.digest(), before);
