@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 
 use zareba_model::{
-    Acked, Answer, ErrorCode, Op, Outcome, Password, Read, SessionId, WatchKind, WatchSpec, Xid, Zxid,
+    Acked, Answer, ErrorCode, Op, Outcome, Password, Read, SessionId, WatchKind, WatchSpec, Xid,
+    Zxid,
 };
 use zareba_replica::ConnectionId;
 use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
 
 use crate::dice::Dice;
+use crate::invariants::replies;
 use crate::invariants::replies::Asked;
 use crate::invariants::watches::{self, Watches};
-use crate::invariants::replies;
 use crate::oracle::Oracle;
 use crate::violation::{Violation, hold};
 use crate::workload::{Plan, Workload};
@@ -255,7 +256,9 @@ impl Client {
                     session.see(zxid, oracle)?;
                 }
             }
-            ServerMessage::Goodbye(fault) => self.goodbye(fault.code, &fault.message, now, oracle)?,
+            ServerMessage::Goodbye(fault) => {
+                self.goodbye(fault.code, &fault.message, now, oracle)?
+            }
             ServerMessage::Status(_) => {}
         }
         Ok(Vec::new())
@@ -321,7 +324,10 @@ impl Client {
             let what = format!("request {} of {} was answered twice", xid.0, session.id);
             return Err(Violation::new("replies", what));
         };
-        let earlier = session.pending.range(..xid).find(|(_, it)| !may_park(&it.op));
+        let earlier = session
+            .pending
+            .range(..xid)
+            .find(|(_, it)| !may_park(&it.op));
         hold!(
             may_park(&pending.op) || earlier.is_none(),
             "replies",

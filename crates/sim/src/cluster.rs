@@ -297,7 +297,8 @@ impl Cluster {
             clock,
             &mut outputs,
         );
-        self.trace.say(now, server, "starts at", &(applied, opened.damaged));
+        self.trace
+            .say(now, server, "starts at", &(applied, opened.damaged));
         if opened.damaged {
             self.counts.damaged += 1;
         }
@@ -306,8 +307,13 @@ impl Cluster {
             invariants::durability::of_restart(server, &before, opened.base, &opened.entries)?;
         }
         invariants::durability::of_epochs(server, &before, opened.epochs, &BTreeMap::new())?;
-        self.oracle
-            .started(server, opened.base, &opened.entries, applied, replica.tree())?;
+        self.oracle.started(
+            server,
+            opened.base,
+            &opened.entries,
+            applied,
+            replica.tree(),
+        )?;
         self.oracle.mirror(server)?.epochs = opened.epochs;
         self.server(server).replica = Some(replica);
         self.schedule.at(now + 1, Event::Tick(server, boot));
@@ -388,9 +394,11 @@ impl Cluster {
 
     fn connect(&mut self, pair: Pair) {
         let both = [pair.0, pair.1];
-        let up = both
-            .iter()
-            .all(|server| self.servers.get(*server).is_some_and(|it| it.replica.is_some()));
+        let up = both.iter().all(|server| {
+            self.servers
+                .get(*server)
+                .is_some_and(|it| it.replica.is_some())
+        });
         let ups = if up {
             self.network.connect(pair, self.now, &mut self.dice)
         } else {
@@ -431,7 +439,10 @@ impl Cluster {
         }
         let told = self.server(server).storage.end_group();
         let told = told.map_err(|error| {
-            Violation::new("durability", format!("server {server} cannot write: {error}"))
+            Violation::new(
+                "durability",
+                format!("server {server} cannot write: {error}"),
+            )
         })?;
         self.judge_disk(server)?;
         for input in told {

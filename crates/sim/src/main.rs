@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut seed = None; let mut seeds = 100u64; let mut start = 0u64; let mut calm=false; let mut trace=false;
+    let mut seed = None;
+    let mut seeds = 100u64;
+    let mut start = 0u64;
+    let mut calm = false;
+    let mut trace = false;
     let mut args = std::env::args().skip(1);
     while let Some(a) = args.next() {
         match a.as_str() {
@@ -20,12 +24,28 @@ fn main() -> ExitCode {
     let mut total = zareba_sim::Counts::default();
     let mut bad = 0;
     for s in start..start + seeds {
-        let config = if calm { zareba_sim::Config::calm(s) } else { zareba_sim::Config::of(s) };
+        let config = if calm {
+            zareba_sim::Config::calm(s)
+        } else {
+            zareba_sim::Config::of(s)
+        };
         let report = zareba_sim::run(config, trace);
-        for l in &report.lines { println!("{l}"); }
+        for l in &report.lines {
+            println!("{l}");
+        }
         total.add(&report.counts);
-        if let Some(v) = report.violation { bad += 1; println!("seed {s}: {}", v.to_string().chars().take(600).collect::<String>()); }
+        if let Some(v) = report.violation {
+            bad += 1;
+            println!(
+                "seed {s}: {}",
+                v.to_string().chars().take(600).collect::<String>()
+            );
+        }
     }
     println!("{total}{bad} bad");
-    if bad > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if bad > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

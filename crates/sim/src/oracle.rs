@@ -260,12 +260,7 @@ impl Oracle {
         self.note_answers(zxid, &txn, &changes)
     }
 
-    fn note_answers(
-        &mut self,
-        zxid: Zxid,
-        txn: &Txn,
-        changes: &Changes,
-    ) -> Result<(), Violation> {
+    fn note_answers(&mut self, zxid: Zxid, txn: &Txn, changes: &Changes) -> Result<(), Violation> {
         for session in &changes.sessions_closed {
             self.closed.insert(*session, zxid);
         }

@@ -35,35 +35,41 @@ impl Reference {
     pub(crate) fn apply(&mut self, zxid: Zxid, txn: &Txn) -> BTreeSet<ZnodePath> {
         let mut touched = BTreeSet::new();
         for effect in &txn.effects {
-            match effect {
+            let path = match effect {
                 Effect::CreateNode {
                     path, data, owner, ..
                 } => {
                     self.create(path, data, *owner, zxid, txn.time);
-                    touched.extend(path.parent());
-                    touched.insert(path.clone());
+                    path
                 }
                 Effect::SetNode { path, data, .. } => {
                     self.set(path, data, zxid, txn.time);
-                    touched.insert(path.clone());
+                    path
                 }
                 Effect::DeleteNode { path } => {
                     self.delete(path, zxid);
-                    touched.extend(path.parent());
-                    touched.insert(path.clone());
+                    path
                 }
-                _ => {}
+                _ => continue,
+            };
+            // What comes and goes within one transaction has been there for watches.
+            self.note(path, zxid);
+            touched.insert(path.clone());
+            if let Some(parent) = path.parent() {
+                self.note(&parent, zxid);
+                touched.insert(parent);
             }
         }
-        for path in &touched {
-            let seen = self.nodes.get(path).cloned();
-            let past = self.past.entry(path.clone()).or_default();
-            past.push((zxid, seen));
-            let names = self.children.get(path).cloned().unwrap_or_default();
-            let before = self.names.entry(path.clone()).or_default();
-            before.push((zxid, names.into_iter().collect()));
-        }
         touched
+    }
+
+    fn note(&mut self, path: &ZnodePath, zxid: Zxid) {
+        let seen = self.nodes.get(path).cloned();
+        let past = self.past.entry(path.clone()).or_default();
+        past.push((zxid, seen));
+        let names = self.children.get(path).cloned().unwrap_or_default();
+        let before = self.names.entry(path.clone()).or_default();
+        before.push((zxid, names.into_iter().collect()));
     }
 
     fn create(&mut self, path: &ZnodePath, data: &Bytes, owner: SessionId, zxid: Zxid, time: u64) {

@@ -53,11 +53,7 @@ impl Cluster {
 
     fn newest_of(&self, client: usize) -> Option<ConnectionId> {
         let mine = |(_, it): &(&ConnectionId, &Connection)| it.client == client && !it.left;
-        self.connections
-            .iter()
-            .rev()
-            .find(mine)
-            .map(|(id, _)| *id)
+        self.connections.iter().rev().find(mine).map(|(id, _)| *id)
     }
 
     fn open_connection(&mut self, client: usize, hello: zareba_wire::Hello) {
@@ -93,8 +89,7 @@ impl Cluster {
         };
         connection.to_server = connection.to_server.max(self.now + delay);
         let at = connection.to_server;
-        self.schedule
-            .at(at, Event::ToServer(id, Box::new(message)));
+        self.schedule.at(at, Event::ToServer(id, Box::new(message)));
     }
 
     /// The client breaks its connection; its server learns of it soon, late, or never.
@@ -161,8 +156,7 @@ impl Cluster {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.to_client = connection.to_client.max(now + delay);
             let at = connection.to_client;
-            self.schedule
-                .at(at, Event::ToClient(id, Box::new(message)));
+            self.schedule.at(at, Event::ToClient(id, Box::new(message)));
         }
     }
 
@@ -191,8 +185,12 @@ impl Cluster {
         let Some(client) = self.clients.get_mut(connection.client) else {
             return Ok(());
         };
-        self.trace
-            .say(now, connection.server, "client hears", &(connection.client, &message));
+        self.trace.say(
+            now,
+            connection.server,
+            "client hears",
+            &(connection.client, &message),
+        );
         let acts = client.hear(id, message, now, &self.oracle)?;
         self.act(connection.client, acts);
         Ok(())

@@ -24,7 +24,9 @@ impl Locks {
     pub(crate) fn check(&mut self, zxid: Zxid, txn: &Txn) -> Result<(), Violation> {
         for effect in &txn.effects {
             match effect {
-                Effect::CreateNode { path, owner, data, .. } if is_lock(path) => {
+                Effect::CreateNode {
+                    path, owner, data, ..
+                } if is_lock(path) => {
                     hold!(
                         !path.as_str().contains("nonsense"),
                         NAME,

@@ -14,9 +14,7 @@ pub(crate) fn check(
     let (Read::Get { path, .. } | Read::Exists { path, .. } | Read::Children { path, .. }) = read;
     let there = reference.at(path, zxid);
     let right = match (answer, there) {
-        (Ok(Outcome::Got { data, stat }), Some(seen)) => {
-            *data == seen.data && *stat == seen.stat
-        }
+        (Ok(Outcome::Got { data, stat }), Some(seen)) => *data == seen.data && *stat == seen.stat,
         (Ok(Outcome::Existence(stat)), seen) => *stat == seen.map(|seen| seen.stat),
         (Ok(Outcome::Children { names, stat, more }), Some(seen)) => {
             !more && *stat == seen.stat && names == reference.names_at(path, zxid)
