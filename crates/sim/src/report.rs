@@ -29,7 +29,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn each(&self) -> [(&'static str, u64); 18] {
+    /// Every count with its name.
+    pub fn each(&self) -> [(&'static str, u64); 18] {
         [
             ("steps", self.steps),
             ("transactions", self.txns),
