@@ -235,7 +235,7 @@ async fn keep_alive(session: &Session, guard: &Guard) -> LinkEnd {
         if let Some(count) = before {
             if pulse.last_heard > asked || guard.datagrams() != count {
                 before = None;
-            } else {
+            } else if pulse.pinged {
                 dead = dead.min(asked + silence);
             }
         }
@@ -255,13 +255,13 @@ async fn keep_alive(session: &Session, guard: &Guard) -> LinkEnd {
             probe = (probe * 2).min(silence);
             continue;
         }
-        let wake = if before.is_some() {
-            dead
+        let look = if before.is_some() {
+            now + limits::PROBE
         } else {
-            due.min(dead)
+            due
         };
         tokio::select! {
-            () = tokio::time::sleep_until(wake) => {}
+            () = tokio::time::sleep_until(look.min(dead)) => {}
             () = session.owed.notified() => probe = limits::PROBE,
         }
     }

@@ -25,6 +25,28 @@
 //! ephemeral nodes stay held. Only a session that no server has heard of for its whole timeout
 //! is over ([`Error::SessionExpired`]).
 //!
+//! A server is left as soon as its host says that nobody listens there, after a tenth of the
+//! session timeout (half a second at least) without any sign of life although it was asked for
+//! one, and after two thirds of the timeout if it is alive but does not answer.
+//!
+//! Plugins are deployed and called like this:
+//!
+//! ```no_run
+//! # async fn example(client: zareba_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::collections::BTreeMap;
+//! use zareba_client::Limits;
+//!
+//! let component = std::fs::read("counter.wasm")?;
+//! let revision = client.push_plugin("counter", component, |_done, _of| {}).await?;
+//! client.activate_plugin("counter", revision).await?;
+//! client.mount_plugin("counter", "/counters", BTreeMap::new(), Limits::default()).await?;
+//!
+//! let answer = client.call("/counters", "add", r#"{"name": "visits", "by": 1}"#).await?;
+//! println!("{}", String::from_utf8_lossy(&answer));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! This room must never know how a server does what it is asked.
 
 mod clock;

@@ -105,6 +105,8 @@ pub(crate) struct Pulse {
     pub(crate) last_sent: Instant,
     /// True if a request waits for its answer.
     pub(crate) owed: bool,
+    /// True unless a ping still waits for the writer, which a server stops that reads no further.
+    pub(crate) pinged: bool,
 }
 
 impl Session {
@@ -383,6 +385,7 @@ impl Session {
             last_heard: state.last_heard,
             last_sent: state.last_sent,
             owed,
+            pinged: !state.ping_due,
         }
     }
 
