@@ -1,51 +1,127 @@
-//! The simulator's command: many seeds, or one again. It must never know what a seed decides.
+//! The simulator's command: many seeds at once, or one again. It must never know what a seed
+//! decides.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use zareba_sim::{Config, Counts, Report, run};
+
+mod clock;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Arguments {
+    seeds: u64,
+    start: u64,
+    threads: u64,
+    calm: bool,
+    trace: bool,
+}
+
+const USAGE: &str = "usage: zareba-sim [--seeds N] [--start S] [--threads T] [--calm]
+       zareba-sim --seed X [--calm] [--trace]";
 
 fn main() -> ExitCode {
-    let mut seed = None;
-    let mut seeds = 100u64;
-    let mut start = 0u64;
-    let mut calm = false;
-    let mut trace = false;
-    let mut args = std::env::args().skip(1);
-    while let Some(a) = args.next() {
-        match a.as_str() {
-            "--seed" => seed = args.next().and_then(|v| v.parse().ok()),
-            "--seeds" => seeds = args.next().and_then(|v| v.parse().ok()).unwrap_or(100),
-            "--start" => start = args.next().and_then(|v| v.parse().ok()).unwrap_or(0),
-            "--calm" => calm = true,
-            "--trace" => trace = true,
-            _ => {}
-        }
-    }
-    let (start, seeds) = seed.map_or((start, seeds), |s| (s, 1));
+    let Some(arguments) = parse(std::env::args().skip(1)) else {
+        complain(USAGE);
+        return ExitCode::from(2);
+    };
+    // A server's panic is a finding and is reported as one.
     std::panic::set_hook(Box::new(|_| {}));
-    let mut total = zareba_sim::Counts::default();
-    let mut bad = 0;
-    for s in start..start + seeds {
-        let config = if calm {
-            zareba_sim::Config::calm(s)
-        } else {
-            zareba_sim::Config::of(s)
-        };
-        let report = zareba_sim::run(config, trace);
-        for l in &report.lines {
-            println!("{l}");
-        }
-        total.add(&report.counts);
-        if let Some(v) = report.violation {
-            bad += 1;
-            println!(
-                "seed {s}: {}",
-                v.to_string().chars().take(600).collect::<String>()
-            );
-        }
-    }
-    println!("{total}{bad} bad");
-    if bad > 0 {
-        ExitCode::FAILURE
-    } else {
+    let began = clock::seconds();
+    let (counts, violations) = run_all(arguments);
+    let took = clock::seconds() - began;
+    say(&format!("{counts}"));
+    let rate = arguments.seeds as f64 / took.max(0.001);
+    say(&format!(
+        "{} seeds in {took:.1} s, {rate:.0} a second; {violations} violations",
+        arguments.seeds
+    ));
+    if violations == 0 {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
+}
+
+fn parse(mut of: impl Iterator<Item = String>) -> Option<Arguments> {
+    let mut arguments = Arguments {
+        seeds: 1_000,
+        start: 0,
+        threads: thread::available_parallelism().map_or(1, |it| it.get() as u64),
+        calm: false,
+        trace: false,
+    };
+    while let Some(name) = of.next() {
+        let mut number = || of.next()?.parse::<u64>().ok();
+        match name.as_str() {
+            "--seeds" => arguments.seeds = number()?,
+            "--start" => arguments.start = number()?,
+            "--threads" => arguments.threads = number()?.max(1),
+            "--seed" => (arguments.start, arguments.seeds) = (number()?, 1),
+            "--calm" => arguments.calm = true,
+            "--trace" => arguments.trace = true,
+            _ => return None,
+        }
+    }
+    Some(arguments)
+}
+
+/// Runs all seeds on all threads; returns what happened and how many went wrong.
+fn run_all(arguments: Arguments) -> (Counts, u64) {
+    let (mut counts, mut violations, mut done) = (Counts::default(), 0, 0);
+    let next = AtomicU64::new(0);
+    thread::scope(|scope| {
+        let (reports, arrived) = mpsc::sync_channel::<Report>(64);
+        for _ in 0..arguments.threads {
+            let (reports, next) = (reports.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= arguments.seeds {
+                        return;
+                    }
+                    let seed = arguments.start + seed;
+                    let config = if arguments.calm {
+                        Config::calm(seed)
+                    } else {
+                        Config::of(seed)
+                    };
+                    if reports.send(run(config, arguments.trace)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(reports);
+        for report in arrived {
+            done += 1;
+            counts.add(&report.counts);
+            report.lines.iter().for_each(|line| say(line));
+            if let Some(violation) = report.violation {
+                violations += 1;
+                say(&format!("seed {}: {violation}", report.seed));
+                say(&format!("  replay: {}", Config::of(report.seed)));
+            }
+            if done % 500 == 0 {
+                complain(&format!(
+                    "{done} of {} seeds, {violations} violations",
+                    arguments.seeds
+                ));
+            }
+        }
+    });
+    (counts, violations)
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "progress and usage are not results")]
+fn complain(line: &str) {
+    eprintln!("{line}");
 }
