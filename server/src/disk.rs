@@ -27,6 +27,7 @@ use zareba_zab::{Persist, Token};
 use crate::error::ServerError;
 use crate::event::{Event, EventSenders};
 use crate::metrics::Metrics;
+use crate::queue::{self, Taken};
 
 /// One thing for the log's thread.
 #[derive(Debug)]
@@ -100,7 +101,9 @@ impl<D: Disk> LogStore for Log<D> {
 #[derive(Debug)]
 pub(crate) struct LogThread<L> {
     log: L,
-    orders: Receiver<LogOrder>,
+    orders: queue::Receiver<LogOrder>,
+    /// Taken from the queue and not carried out yet.
+    taken: Taken<LogOrder>,
     events: EventSenders,
     metrics: Arc<Metrics>,
     /// Appended since the last sync.
@@ -112,13 +115,14 @@ pub(crate) struct LogThread<L> {
 impl<L: LogStore> LogThread<L> {
     pub(crate) fn new(
         log: L,
-        orders: Receiver<LogOrder>,
+        orders: queue::Receiver<LogOrder>,
         events: EventSenders,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             log,
             orders,
+            taken: Taken::default(),
             events,
             metrics,
             dirty: false,
@@ -128,8 +132,8 @@ impl<L: LogStore> LogThread<L> {
 
     /// Works until nobody can give orders any more, or until the first error.
     pub(crate) fn run(mut self) {
-        while let Ok(first) = self.orders.recv() {
-            if let Err(error) = self.carry_out_group(first) {
+        while self.orders.take(&mut self.taken, None) {
+            if let Err(error) = self.carry_out_group() {
                 let error = ServerError::Log(error.to_string());
                 tracing::error!(%error, "the server stops");
                 self.events.tell(Event::Fatal(error));
@@ -139,10 +143,10 @@ impl<L: LogStore> LogThread<L> {
     }
 
     /// One group: all that is queued, one sync, one report.
-    fn carry_out_group(&mut self, first: LogOrder) -> Result<(), LogError> {
-        let mut bytes = self.carry_out(first)?;
+    fn carry_out_group(&mut self) -> Result<(), LogError> {
+        let mut bytes = 0;
         while bytes < GROUP_BYTES_MAX {
-            let Ok(next) = self.orders.try_recv() else {
+            let Some(next) = self.taken.first.pop_front() else {
                 break;
             };
             bytes += self.carry_out(next)?;
@@ -237,7 +241,7 @@ mod tests {
     use zareba_model::Epoch;
 
     use super::*;
-    use crate::event::{EventReceivers, queues};
+    use crate::event::queues;
 
     /// Writes down what is asked of it, and fails where told.
     #[derive(Clone, Debug, Default)]
@@ -307,8 +311,8 @@ mod tests {
     }
 
     /// Runs the thread's work over a queue that is filled and closed beforehand.
-    fn run(orders: Vec<LogOrder>, recorder: &Recorder) -> EventReceivers {
-        let (sender, queue) = crossbeam_channel::unbounded();
+    fn run(orders: Vec<LogOrder>, recorder: &Recorder) -> queue::Receiver<Event> {
+        let (sender, queue) = queue::one_lane();
         for order in orders {
             sender.send(order).unwrap();
         }
@@ -322,8 +326,8 @@ mod tests {
         recorder.calls.lock().unwrap().clone()
     }
 
-    fn reported(receivers: &EventReceivers) -> Vec<Event> {
-        receivers.internal.try_iter().collect()
+    fn reported(receivers: &queue::Receiver<Event>) -> Vec<Event> {
+        receivers.try_take().first.into()
     }
 
     #[test]

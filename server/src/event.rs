@@ -1,19 +1,19 @@
-//! Everything that can reach the loop: one closed enum, two queues. Must never decide anything.
+//! Everything that can reach the loop: one closed enum, one queue of two lanes. Must never decide anything.
 //!
-//! Peers, disk and compiler have a queue of their own, so that no flood of clients can starve what
-//! the ensemble lives by. Neither queue has a bound of its own, because each source has one: a
+//! Peers, disk and compiler have a lane of their own, so that no flood of clients can starve what
+//! the ensemble lives by. Neither lane has a bound of its own, because each source has one: a
 //! client connection its [`Credit`], peers the transactions that may be outstanding, the disk one
 //! answer per write.
 
 use std::fmt;
 
-use crossbeam_channel::{Receiver, Sender};
 use zareba_model::Sha256;
 use zareba_replica::{ConnectionId, Input};
 
 use crate::connection::{ConnectionHandle, Credit};
 use crate::error::ServerError;
 use crate::plugins::CompileResult;
+use crate::queue::{Receiver, Sender, two_lanes};
 
 /// One thing for the loop.
 pub(crate) enum Event {
@@ -53,31 +53,17 @@ impl fmt::Debug for Event {
     }
 }
 
-/// The ends of both queues that the rest of the server writes to.
+/// The ends of both lanes that the rest of the server writes to.
 #[derive(Clone, Debug)]
 pub(crate) struct EventSenders {
     pub(crate) clients: Sender<Event>,
     pub(crate) internal: Sender<Event>,
 }
 
-/// The ends that the loop reads from.
-#[derive(Debug)]
-pub(crate) struct EventReceivers {
-    pub(crate) clients: Receiver<Event>,
-    pub(crate) internal: Receiver<Event>,
-}
-
-/// Both queues.
-pub(crate) fn queues() -> (EventSenders, EventReceivers) {
-    let (clients, clients_out) = crossbeam_channel::unbounded();
-    let (internal, internal_out) = crossbeam_channel::unbounded();
-    (
-        EventSenders { clients, internal },
-        EventReceivers {
-            clients: clients_out,
-            internal: internal_out,
-        },
-    )
+/// The queue: what is internal goes first.
+pub(crate) fn queues() -> (EventSenders, Receiver<Event>) {
+    let (internal, clients, receiver) = two_lanes();
+    (EventSenders { clients, internal }, receiver)
 }
 
 impl EventSenders {

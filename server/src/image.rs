@@ -14,6 +14,7 @@ use crate::disk::LogOrder;
 use crate::error::ServerError;
 use crate::event::{Event, EventSenders};
 use crate::metrics::Metrics;
+use crate::queue;
 
 /// One thing for the image's thread.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl ImageStore for Image {
 pub(crate) struct ImageThread<I> {
     image: I,
     orders: Receiver<ImageOrder>,
-    log: Sender<LogOrder>,
+    log: queue::Sender<LogOrder>,
     events: EventSenders,
     metrics: Arc<Metrics>,
     /// Entries of the log to keep behind a checkpoint's start, for peers that are a little behind.
@@ -112,7 +113,7 @@ impl<I: ImageStore> ImageThread<I> {
     pub(crate) fn new(
         image: I,
         orders: Receiver<ImageOrder>,
-        log: Sender<LogOrder>,
+        log: queue::Sender<LogOrder>,
         events: EventSenders,
         metrics: Arc<Metrics>,
         keep_entries: u32,
@@ -196,7 +197,7 @@ pub(crate) fn keep_behind(zxid: Zxid, entries: u32) -> Zxid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventReceivers, queues};
+    use crate::event::queues;
 
     /// Writes down what is asked of it.
     #[derive(Debug, Default)]
@@ -245,13 +246,13 @@ mod tests {
     fn run(
         recorder: &mut Recorder,
         orders: Vec<ImageOrder>,
-    ) -> (EventReceivers, Receiver<LogOrder>) {
+    ) -> (queue::Receiver<Event>, queue::Receiver<LogOrder>) {
         let (sender, queue) = crossbeam_channel::unbounded();
         for order in orders {
             sender.send(order).unwrap();
         }
         drop(sender);
-        let (log, log_orders) = crossbeam_channel::unbounded();
+        let (log, log_orders) = queue::one_lane();
         let (events, receivers) = queues();
         ImageThread::new(recorder, queue, log, events, Arc::default(), 100).run();
         (receivers, log_orders)
@@ -276,12 +277,13 @@ mod tests {
             ["batch of 1 up to 1.950", "finish 1.900 1.950"]
         );
         assert!(matches!(
-            log.try_recv(),
-            Ok(LogOrder::Purge { below }) if below == Zxid::new(1, 800)
+            log.try_take().first.pop_front(),
+            Some(LogOrder::Purge { below }) if below == Zxid::new(1, 800)
         ));
-        let written = events.internal.try_iter();
+        let written = events.try_take().first;
         assert_eq!(
             written
+                .iter()
                 .filter(|event| matches!(event, Event::Input(Input::ImageWritten)))
                 .count(),
             2
@@ -300,10 +302,10 @@ mod tests {
             digest: 3,
         };
         let (events, log) = run(&mut recorder, vec![ImageOrder::Write(finish)]);
-        assert!(log.try_recv().is_err());
+        assert!(log.try_take().is_empty());
         assert!(matches!(
-            events.internal.try_recv(),
-            Ok(Event::Fatal(ServerError::Image(_)))
+            events.try_take().first.pop_front(),
+            Some(Event::Fatal(ServerError::Image(_)))
         ));
     }
 

@@ -32,6 +32,7 @@ pub use panic::abort_on_panic;
 
 mod event;
 mod main_loop;
+mod queue;
 mod shell;
 
 mod clients;

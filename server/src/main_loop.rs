@@ -1,10 +1,10 @@
 //! The loop: one thread, sole owner of the replica. Inputs are taken in batches, outputs are
 //! carried out after each batch. Must never decide what an input means.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Select, TryRecvError};
 use zareba_model::{PluginDescription, Sha256};
 
 use zareba_plugin_host::{Compiled, PluginHost};
@@ -13,8 +13,9 @@ use zareba_replica::{Input, Now, Output, Replica};
 use crate::clock::Clock;
 use crate::config::TICK_MS;
 use crate::error::ServerError;
-use crate::event::{Event, EventReceivers};
+use crate::event::Event;
 use crate::metrics::Metrics;
+use crate::queue::{Receiver, Taken};
 use crate::shell::Shell;
 
 /// What the loop owns: the replica, or what stands for it in a test.
@@ -47,7 +48,9 @@ impl Brain for Replica<PluginHost> {
 pub(crate) struct MainLoop<B> {
     brain: B,
     shell: Shell,
-    events: EventReceivers,
+    events: Receiver<Event>,
+    /// Taken from the queue and not handled yet.
+    taken: Taken<Event>,
     clock: Clock,
     next_tick: zareba_zab::Now,
     outputs: Vec<Output>,
@@ -57,15 +60,15 @@ pub(crate) struct MainLoop<B> {
 /// The loop is over; the error, if it is not because the operator wished it.
 type End = Result<(), ServerError>;
 
-/// Picks one of the two queues.
-type Queue = fn(&EventReceivers) -> &Receiver<Event>;
+/// Picks one of the two lanes.
+type Lane = fn(&mut Taken<Event>) -> &mut VecDeque<Event>;
 
 impl<B: Brain> MainLoop<B> {
     /// `outputs` are those of the replica's beginning.
     pub(crate) fn new(
         brain: B,
         shell: Shell,
-        events: EventReceivers,
+        events: Receiver<Event>,
         clock: Clock,
         metrics: Arc<Metrics>,
         outputs: Vec<Output>,
@@ -74,6 +77,7 @@ impl<B: Brain> MainLoop<B> {
             brain,
             shell,
             events,
+            taken: Taken::default(),
             next_tick: clock.now().monotonic,
             clock,
             outputs,
@@ -89,7 +93,10 @@ impl<B: Brain> MainLoop<B> {
                 self.shell.clients.say_goodbye();
                 return end;
             }
-            self.wait();
+            if !self.wait() {
+                // Every sender is gone, so nobody is left to serve.
+                return Ok(());
+            }
         }
     }
 
@@ -100,9 +107,9 @@ impl<B: Brain> MainLoop<B> {
             self.next_tick = now.monotonic.after_ms(TICK_MS);
             self.brain.handle(now, Input::Tick, &mut self.outputs);
         }
-        let queues: [Queue; 2] = [|events| &events.internal, |events| &events.clients];
-        for queue in queues {
-            if let Some(end) = self.drain(now, queue) {
+        let lanes: [Lane; 2] = [|taken| &mut taken.first, |taken| &mut taken.second];
+        for lane in lanes {
+            if let Some(end) = self.drain(now, lane) {
                 return Some(end);
             }
         }
@@ -112,17 +119,15 @@ impl<B: Brain> MainLoop<B> {
         None
     }
 
-    fn drain(&mut self, now: Now, queue: Queue) -> Option<End> {
-        let mut taken = 0;
-        while taken < BATCH_INPUTS_MAX {
-            match queue(&self.events).try_recv() {
-                Ok(event) => match self.take(now, event) {
-                    Ok(inputs) => taken += inputs,
-                    Err(end) => return Some(end),
-                },
-                Err(TryRecvError::Empty) => break,
-                // Every sender is gone, so nobody is left to serve.
-                Err(TryRecvError::Disconnected) => return Some(Ok(())),
+    fn drain(&mut self, now: Now, lane: Lane) -> Option<End> {
+        let mut inputs = 0;
+        while inputs < BATCH_INPUTS_MAX {
+            let Some(event) = lane(&mut self.taken).pop_front() else {
+                break;
+            };
+            match self.take(now, event) {
+                Ok(more) => inputs += more,
+                Err(end) => return Some(end),
             }
         }
         None
@@ -159,26 +164,18 @@ impl<B: Brain> MainLoop<B> {
         Ok(1)
     }
 
-    /// Waits for the next event or tick, whichever is first.
-    fn wait(&self) {
-        let (internal, clients) = (&self.events.internal, &self.events.clients);
-        if !internal.is_empty() || !clients.is_empty() {
-            return;
-        }
+    /// Takes what has come, and if that is nothing waits for the next event or tick, whichever is
+    /// first. False if no event can come any more.
+    fn wait(&mut self) -> bool {
         let left = self
             .next_tick
             .0
             .saturating_sub(self.clock.now().monotonic.0);
-        if left == 0 {
-            return;
-        }
-        let mut select = Select::new();
-        select.recv(internal);
-        select.recv(clients);
         // A time-out is the next tick.
-        let _next_or_tick = select.ready_timeout(Duration::from_micros(left));
+        let wait_max = Some(Duration::from_micros(left));
+        self.events.take(&mut self.taken, wait_max)
     }
 }
 
-/// Inputs of one batch from each queue: more would only make the first of them wait.
+/// Inputs of one batch from each lane: more would only make the first of them wait.
 const BATCH_INPUTS_MAX: usize = 4_096;

@@ -84,7 +84,7 @@ mod tests {
         drop(sender);
         let (events, receivers) = queues();
         run(&engine, &orders, &events);
-        let Ok(Event::Compiled { result, .. }) = receivers.internal.try_recv() else {
+        let Some(Event::Compiled { result, .. }) = receivers.try_take().first.pop_front() else {
             panic!("expected an answer");
         };
         assert!(!result.unwrap_err().is_empty());

@@ -12,6 +12,7 @@ use crate::disk::{InstallMeeting, LogOrder};
 use crate::image::{FlipMeeting, ImageOrder};
 use crate::peers::Peers;
 use crate::plugins::CompileOrder;
+use crate::queue;
 
 /// Where every kind of output goes.
 pub(crate) struct Shell {
@@ -19,7 +20,7 @@ pub(crate) struct Shell {
     pub(crate) peers: Peers,
     /// Neither disk queue has a bound of its own: the replica bounds the transactions under way,
     /// and hands out one image write at a time.
-    pub(crate) log: Sender<LogOrder>,
+    pub(crate) log: queue::Sender<LogOrder>,
     pub(crate) image: Sender<ImageOrder>,
     pub(crate) compiler: Sender<CompileOrder>,
     pub(crate) role: watch::Sender<Role>,

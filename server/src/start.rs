@@ -20,13 +20,14 @@ use crate::config::ServerConfig;
 use crate::connection::Doorway;
 use crate::disk::{LogOrder, LogThread};
 use crate::error::{ServerError, StartError};
-use crate::event::{Event, EventReceivers, EventSenders, queues};
+use crate::event::{Event, EventSenders, queues};
 use crate::image::{ImageOrder, ImageThread};
 use crate::listener::quic::QuicDoor;
 use crate::main_loop::MainLoop;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::plugins;
+use crate::queue;
 use crate::recovery::{self, Opened, TailWindow};
 use crate::running::{Remains, RunningServer, supervise};
 use crate::shell::Shell;
@@ -209,7 +210,7 @@ struct Assembly<'a> {
 
 /// The disk's threads, and what is not theirs.
 struct DiskParts {
-    log: Sender<LogOrder>,
+    log: queue::Sender<LogOrder>,
     image: Sender<ImageOrder>,
     threads: Vec<JoinHandle<()>>,
     directory: zareba_storage::Directory,
@@ -219,7 +220,7 @@ struct DiskParts {
 
 impl Assembly<'_> {
     fn start_disk(&self, opened: Opened) -> Result<DiskParts, StartError> {
-        let (log, log_orders) = crossbeam_channel::unbounded();
+        let (log, log_orders) = queue::one_lane();
         let (image, image_orders) = crossbeam_channel::unbounded();
         let events = self.events.clone();
         let metrics = Arc::clone(self.metrics);
@@ -264,7 +265,7 @@ impl Assembly<'_> {
         shell: Shell,
         recovered: Recovered,
         engine: PluginEngine,
-        receivers: EventReceivers,
+        receivers: queue::Receiver<Event>,
     ) -> Result<oneshot::Receiver<Result<(), ServerError>>, StartError> {
         let mut config = zareba_replica::Config::new(self.config.zab());
         config.seed = rand::random();
