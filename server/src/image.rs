@@ -25,7 +25,6 @@ pub(crate) enum ImageOrder {
     Flip {
         base: Zxid,
         end: Zxid,
-        digest: u64,
         meeting: FlipMeeting,
     },
 }
@@ -52,12 +51,7 @@ pub(crate) trait ImageStore {
     fn finish(&mut self, start: Zxid, end: Zxid, digest: u64) -> Result<(), Self::Error>;
     fn begin_install(&mut self, base: Zxid) -> Result<(), Self::Error>;
     fn install_batch(&mut self, records: &[(Bytes, Bytes)]) -> Result<(), Self::Error>;
-    fn finish_install(
-        &mut self,
-        end: Zxid,
-        digest: u64,
-        void_up_to: u64,
-    ) -> Result<(), Self::Error>;
+    fn finish_install(&mut self, end: Zxid, void_up_to: u64) -> Result<(), Self::Error>;
     fn abandon_install(&mut self) -> Result<(), Self::Error>;
 }
 
@@ -84,13 +78,8 @@ impl ImageStore for Image {
         Self::install_batch(self, records)
     }
 
-    fn finish_install(
-        &mut self,
-        end: Zxid,
-        digest: u64,
-        void_up_to: u64,
-    ) -> Result<(), StorageError> {
-        Self::finish_install(self, end, digest, void_up_to)
+    fn finish_install(&mut self, end: Zxid, void_up_to: u64) -> Result<(), StorageError> {
+        Self::finish_install(self, end, void_up_to)
     }
 
     fn abandon_install(&mut self) -> Result<(), StorageError> {
@@ -148,17 +137,12 @@ impl<I: ImageStore> ImageThread<I> {
                 self.events.tell(Event::Input(Input::ImageWritten));
                 Ok(())
             }
-            ImageOrder::Flip {
-                base,
-                end,
-                digest,
-                meeting,
-            } => {
+            ImageOrder::Flip { base, end, meeting } => {
                 let Ok(void_up_to) = meeting.void_up_to.recv() else {
                     // The log's thread has failed and says so itself; the server stops.
                     return Ok(());
                 };
-                self.image.finish_install(end, digest, void_up_to)?;
+                self.image.finish_install(end, void_up_to)?;
                 tracing::info!(%base, %end, "a snapshot from the leader is in place");
                 let _log_has_ended = meeting.flipped.send(()).is_err();
                 Ok(())
@@ -235,7 +219,7 @@ mod tests {
         fn install_batch(&mut self, records: &[(Bytes, Bytes)]) -> Result<(), String> {
             self.note(format!("install {}", records.len()))
         }
-        fn finish_install(&mut self, end: Zxid, _: u64, n: u64) -> Result<(), String> {
+        fn finish_install(&mut self, end: Zxid, n: u64) -> Result<(), String> {
             self.note(format!("flip to {end}, void up to {n}"))
         }
         fn abandon_install(&mut self) -> Result<(), String> {
@@ -318,7 +302,6 @@ mod tests {
         let flip = ImageOrder::Flip {
             base: Zxid::new(2, 4),
             end: Zxid::new(2, 9),
-            digest: 1,
             meeting: FlipMeeting {
                 void_up_to,
                 flipped,

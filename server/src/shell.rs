@@ -63,7 +63,7 @@ impl Shell {
 
     /// The end of an install goes into both queues; everything else is the image's alone.
     fn write_image(&self, write: ImageWrite) {
-        let ImageWrite::FinishInstall { base, end, digest } = write else {
+        let ImageWrite::FinishInstall { base, end } = write else {
             drop(self.image.send(ImageOrder::Write(write)));
             return;
         };
@@ -80,12 +80,7 @@ impl Shell {
             void_up_to: void_up_to_out,
             flipped,
         };
-        let flip = ImageOrder::Flip {
-            base,
-            end,
-            digest,
-            meeting,
-        };
+        let flip = ImageOrder::Flip { base, end, meeting };
         drop(self.image.send(flip));
     }
 

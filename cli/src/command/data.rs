@@ -8,31 +8,33 @@ use zareba_client::{Client, Error};
 use super::interrupted;
 use crate::args::{Create, Delete, Ensemble, Format, Get, Ls, Set};
 use crate::output::{self, say};
-use crate::profile::connect;
+use crate::profile::in_session;
 
 pub(super) async fn create(
     create: Create,
     ensemble: &Ensemble,
     format: Format,
 ) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    let mode = match (create.ephemeral, create.sequential) {
-        (false, false) => CreateMode::Persistent,
-        (false, true) => CreateMode::PersistentSequential,
-        (true, false) => CreateMode::Ephemeral,
-        (true, true) => CreateMode::EphemeralSequential,
-    };
-    if create.parents {
-        create_parents(&client, &create.path).await?;
-    }
-    let path = client
-        .create(&create.path, Bytes::from(create.data), mode)
-        .await?;
-    say(format, &path, json!({ "path": path.as_str() }))?;
-    if create.ephemeral {
-        interrupted().await?;
-    }
-    Ok(client.close().await?)
+    in_session(ensemble, async |client| {
+        let mode = match (create.ephemeral, create.sequential) {
+            (false, false) => CreateMode::Persistent,
+            (false, true) => CreateMode::PersistentSequential,
+            (true, false) => CreateMode::Ephemeral,
+            (true, true) => CreateMode::EphemeralSequential,
+        };
+        if create.parents {
+            create_parents(client, &create.path).await?;
+        }
+        let path = client
+            .create(&create.path, Bytes::from(create.data), mode)
+            .await?;
+        say(format, &path, json!({ "path": path.as_str() }))?;
+        if create.ephemeral {
+            interrupted().await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 async fn create_parents(client: &Client, path: &ZnodePath) -> anyhow::Result<()> {
@@ -59,33 +61,37 @@ async fn create_parents(client: &Client, path: &ZnodePath) -> anyhow::Result<()>
 }
 
 pub(super) async fn get(get: Get, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    if get.sync {
-        client.sync().await?;
-    }
-    let (data, stat) = client.get(&get.path).await?;
-    match format {
-        Format::Text => output::raw(&data)?,
-        Format::Json => output::line(json!({
-            "path": get.path.as_str(),
-            "data": output::data_json(&data),
-            "stat": output::stat_json(&stat),
-        }))?,
-    }
-    Ok(client.close().await?)
+    in_session(ensemble, async |client| {
+        if get.sync {
+            client.sync().await?;
+        }
+        let (data, stat) = client.get(&get.path).await?;
+        match format {
+            Format::Text => output::raw(&data)?,
+            Format::Json => output::line(json!({
+                "path": get.path.as_str(),
+                "data": output::data_json(&data),
+                "stat": output::stat_json(&stat),
+            }))?,
+        }
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn set(set: Set, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    let stat = client
-        .set(&set.path, Bytes::from(set.data), set.version)
-        .await?;
-    say(
-        format,
-        format!("version {}", stat.version),
-        output::stat_json(&stat),
-    )?;
-    Ok(client.close().await?)
+    in_session(ensemble, async |client| {
+        let stat = client
+            .set(&set.path, Bytes::from(set.data), set.version)
+            .await?;
+        say(
+            format,
+            format!("version {}", stat.version),
+            output::stat_json(&stat),
+        )?;
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn delete(
@@ -93,33 +99,37 @@ pub(super) async fn delete(
     ensemble: &Ensemble,
     format: Format,
 ) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    client.delete(&delete.path, delete.version).await?;
-    if format == Format::Json {
-        output::line(json!({ "deleted": delete.path.as_str() }))?;
-    }
-    Ok(client.close().await?)
+    in_session(ensemble, async |client| {
+        client.delete(&delete.path, delete.version).await?;
+        if format == Format::Json {
+            output::line(json!({ "deleted": delete.path.as_str() }))?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn ls(ls: Ls, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    let mut after = None;
-    loop {
-        let page = ChildrenPage {
-            after,
-            prefix: ls.prefix.clone(),
-            limit: 0,
-        };
-        let list = client.children_page(&ls.path, page).await?;
-        for name in &list.names {
-            say(format, name, json!(name))?;
+    in_session(ensemble, async |client| {
+        let mut after = None;
+        loop {
+            let page = ChildrenPage {
+                after,
+                prefix: ls.prefix.clone(),
+                limit: 0,
+            };
+            let list = client.children_page(&ls.path, page).await?;
+            for name in &list.names {
+                say(format, name, json!(name))?;
+            }
+            after = list.names.last().cloned();
+            if !list.more || after.is_none() {
+                break;
+            }
         }
-        after = list.names.last().cloned();
-        if !list.more || after.is_none() {
-            break;
-        }
-    }
-    Ok(client.close().await?)
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn stat(
@@ -127,14 +137,15 @@ pub(super) async fn stat(
     ensemble: &Ensemble,
     format: Format,
 ) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    let stat = client.exists(&path).await?;
-    client.close().await?;
-    let Some(stat) = stat else {
-        let why = format!("{path} does not exist");
-        return Err(
-            Error::Refused(zareba_client::model::Fault::new(ErrorCode::NoNode, why)).into(),
-        );
-    };
-    say(format, output::stat_text(&stat), output::stat_json(&stat))
+    in_session(ensemble, async |client| {
+        let stat = client.exists(&path).await?;
+        let Some(stat) = stat else {
+            let why = format!("{path} does not exist");
+            return Err(
+                Error::Refused(zareba_client::model::Fault::new(ErrorCode::NoNode, why)).into(),
+            );
+        };
+        say(format, output::stat_text(&stat), output::stat_json(&stat))
+    })
+    .await
 }

@@ -4,13 +4,13 @@ use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use zareba_client::model::{ErrorCode, Fault};
 use zareba_client::{Error, Lock as ClientLock, LockGuard};
 
 use super::interrupted;
 use crate::args::{Ensemble, Lock};
-use crate::profile::connect;
+use crate::profile::in_session;
 
 /// The fencing token's name in the command's environment.
 const TOKEN: &str = "ZAREBA_FENCING_TOKEN";
@@ -19,33 +19,40 @@ pub(super) async fn run(lock: Lock, ensemble: &Ensemble) -> anyhow::Result<ExitC
     let Some((program, arguments)) = lock.command.split_first() else {
         bail!("no command to run while the lock is held");
     };
-    let client = connect(ensemble).await?;
-    let handle = client.lock(&lock.mount, &lock.name)?;
-    let guard = acquire(&handle, &lock).await?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env(TOKEN, guard.token().to_string())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot run {program}"))?;
+    in_session(ensemble, async |client| {
+        let handle = client.lock(&lock.mount, &lock.name)?;
+        let guard = acquire(&handle, &lock).await?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env(TOKEN, guard.token().to_string())
+            .kill_on_drop(true);
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot run {program}"))?;
+        hold(guard, child, &lock.name).await
+    })
+    .await
+}
+
+/// Stays with the command until it ends, the lock is lost, or somebody interrupts.
+async fn hold(guard: LockGuard, mut child: Child, name: &str) -> anyhow::Result<ExitCode> {
     tokio::select! {
         status = child.wait() => {
             let status = status.context("cannot wait for the command")?;
             guard.release().await?;
-            client.close().await?;
             Ok(exit_code(status))
         }
         () = guard.lost() => {
             // The next holder may be at work already: the command must not go on for a moment.
             child.kill().await.context("cannot kill the command")?;
             Err(anyhow::Error::from(Error::SessionExpired)
-                .context(format!("the lock {} was lost; the command was killed", lock.name)))
+                .context(format!("the lock {name} was lost; the command was killed")))
         }
         stopped = interrupted() => {
             stopped?;
             child.kill().await.context("cannot kill the command")?;
             guard.release().await?;
-            client.close().await?;
             bail!("interrupted; the command was killed and the lock released");
         }
     }

@@ -11,88 +11,92 @@ use zareba_client::model::{Limits, Sha256};
 use super::interrupted;
 use crate::args::{Call, Ensemble, Format, Plugin};
 use crate::output::{self, say};
-use crate::profile::connect;
+use crate::profile::in_session;
 
 /// Where the ensemble shows its plugins and mounts.
 const PLUGINS: &str = "/zareba/plugins";
 const MOUNTS: &str = "/zareba/mounts";
 
 pub(super) async fn run(plugin: Plugin, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    match plugin {
-        Plugin::Push { name, file } => {
-            let component = std::fs::read(&file)
-                .with_context(|| format!("cannot read the component {}", file.display()))?;
-            let bar = progress_bar(component.len() as u64);
-            let pushed = client
-                .push_plugin(&name, component, |sent, _| {
-                    bar.set_position(sent);
-                    if sent == bar.length().unwrap_or(0) {
-                        bar.set_message("compiling");
-                    }
-                })
-                .await;
-            bar.finish_and_clear();
-            let sha256 = pushed?;
-            say(
-                format,
-                sha256,
-                json!({ "name": name, "sha256": sha256.to_string() }),
-            )?;
-        }
-        Plugin::Activate { name, revision } => {
-            let sha256 = find_revision(&client, &name, revision.as_deref()).await?;
-            client.activate_plugin(&name, sha256).await?;
-            say(
-                format,
-                sha256,
-                json!({ "name": name, "active": sha256.to_string() }),
-            )?;
-        }
-        Plugin::Mount {
-            name,
-            path,
-            config,
-            warm,
-        } => {
-            let limits = Limits {
+    in_session(ensemble, async |client| {
+        match plugin {
+            Plugin::Push { name, file } => {
+                let component = std::fs::read(&file)
+                    .with_context(|| format!("cannot read the component {}", file.display()))?;
+                let bar = progress_bar(component.len() as u64);
+                let pushed = client
+                    .push_plugin(&name, component, |sent, _| {
+                        bar.set_position(sent);
+                        if sent == bar.length().unwrap_or(0) {
+                            bar.set_message("compiling");
+                        }
+                    })
+                    .await;
+                bar.finish_and_clear();
+                let sha256 = pushed?;
+                say(
+                    format,
+                    sha256,
+                    json!({ "name": name, "sha256": sha256.to_string() }),
+                )?;
+            }
+            Plugin::Activate { name, revision } => {
+                let sha256 = find_revision(client, &name, revision.as_deref()).await?;
+                client.activate_plugin(&name, sha256).await?;
+                say(
+                    format,
+                    sha256,
+                    json!({ "name": name, "active": sha256.to_string() }),
+                )?;
+            }
+            Plugin::Mount {
+                name,
+                path,
+                config,
                 warm,
-                ..Limits::default()
-            };
-            client
-                .mount_plugin(&name, &path, parse_config(&config)?, limits)
-                .await?;
-            say(
-                format,
-                &path,
-                json!({ "name": name, "mount": path.as_str() }),
-            )?;
+            } => {
+                let limits = Limits {
+                    warm,
+                    ..Limits::default()
+                };
+                client
+                    .mount_plugin(&name, &path, parse_config(&config)?, limits)
+                    .await?;
+                say(
+                    format,
+                    &path,
+                    json!({ "name": name, "mount": path.as_str() }),
+                )?;
+            }
+            Plugin::Unmount { path } => {
+                client.unmount_plugin(&path).await?;
+                say(format, &path, json!({ "unmounted": path.as_str() }))?;
+            }
+            Plugin::List => list(client, format).await?,
         }
-        Plugin::Unmount { path } => {
-            client.unmount_plugin(&path).await?;
-            say(format, &path, json!({ "unmounted": path.as_str() }))?;
-        }
-        Plugin::List => list(&client, format).await?,
-    }
-    Ok(client.close().await?)
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn call(call: Call, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    let answer = client
-        .call(&call.mount, &call.op, call.input.into_bytes())
-        .await?;
-    match format {
-        Format::Text => output::raw(&answer)?,
-        Format::Json => {
-            let value = serde_json::from_slice(&answer);
-            output::line(value.unwrap_or_else(|_| output::data_json(&answer)))?;
+    in_session(ensemble, async |client| {
+        let answer = client
+            .call(&call.mount, &call.op, call.input.into_bytes())
+            .await?;
+        match format {
+            Format::Text => output::raw(&answer)?,
+            Format::Json => {
+                let value = serde_json::from_slice(&answer);
+                output::line(value.unwrap_or_else(|_| output::data_json(&answer)))?;
+            }
         }
-    }
-    if call.hold {
-        interrupted().await?;
-    }
-    Ok(client.close().await?)
+        if call.hold {
+            interrupted().await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 fn progress_bar(total: u64) -> ProgressBar {
@@ -135,8 +139,11 @@ async fn revisions(client: &Client, name: &str) -> anyhow::Result<Vec<Shown>> {
         revisions.push(Shown {
             sha256,
             registered: (stat.czxid.epoch.0, stat.czxid.counter),
-            size: value["size"].as_u64().unwrap_or(0),
-            ops: value["ops"].as_array().map_or(0, Vec::len),
+            size: number(&value, "size"),
+            ops: value
+                .get("ops")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len),
         });
     }
     revisions.sort_by_key(|revision| revision.registered);
@@ -182,10 +189,10 @@ async fn list(client: &Client, format: Format) -> anyhow::Result<()> {
         for revision in revisions(client, &name).await? {
             let at: Vec<_> = mounts
                 .iter()
-                .filter(|mount| mount["plugin"] == plugin["name"])
-                .filter(|mount| mount["revision"] == revision.sha256.as_str())
+                .filter(|mount| mount.get("plugin") == plugin.get("name"))
+                .filter(|mount| text(mount, "revision") == Some(&revision.sha256))
                 .collect();
-            let active = plugin["active"] == revision.sha256.as_str();
+            let active = text(&plugin, "active") == Some(&revision.sha256);
             match format {
                 Format::Json => output::line(json!({
                     "name": name,
@@ -216,9 +223,17 @@ async fn list(client: &Client, format: Format) -> anyhow::Result<()> {
 }
 
 fn mount_text(mount: &Value) -> String {
-    let path = mount["path"].as_str().unwrap_or("?");
-    match mount["quarantined"].as_str() {
+    let path = text(mount, "path").unwrap_or("?");
+    match text(mount, "quarantined") {
         Some(why) => format!("{path} (out of service: {why})"),
         None => path.to_owned(),
     }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value.get(key).and_then(Value::as_u64).unwrap_or(0)
 }

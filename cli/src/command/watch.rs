@@ -6,26 +6,28 @@ use zareba_client::model::{Event, EventKind};
 
 use crate::args::{Ensemble, Format, Watch};
 use crate::output::say;
-use crate::profile::connect;
+use crate::profile::in_session;
 
 pub(super) async fn run(watch: Watch, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    let client = connect(ensemble).await?;
-    let mut told = 0;
-    while watch.events.is_none_or(|events| told < events) {
-        let event = if watch.children {
-            let (_, watch) = client.children_and_watch(&watch.path).await?;
-            watch.await?
-        } else {
-            let (_, watch) = client.exists_and_watch(&watch.path).await?;
-            watch.await?
-        };
-        show(&event, format)?;
-        told += 1;
-        if watch.children && event.kind == EventKind::Deleted {
-            break;
+    in_session(ensemble, async |client| {
+        let mut told = 0;
+        while watch.events.is_none_or(|events| told < events) {
+            let event = if watch.children {
+                let (_, watch) = client.children_and_watch(&watch.path).await?;
+                watch.await?
+            } else {
+                let (_, watch) = client.exists_and_watch(&watch.path).await?;
+                watch.await?
+            };
+            show(&event, format)?;
+            told += 1;
+            if watch.children && event.kind == EventKind::Deleted {
+                break;
+            }
         }
-    }
-    Ok(client.close().await?)
+        Ok(())
+    })
+    .await
 }
 
 fn show(event: &Event, format: Format) -> anyhow::Result<()> {

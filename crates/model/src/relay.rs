@@ -53,8 +53,8 @@ pub enum Relay {
         sequence: u64,
         /// Encoded records.
         records: Bytes,
-        /// With the last piece: the zxid and digest of the leader's tree at its end.
-        end: Option<crate::DigestMark>,
+        /// With the last piece: the newest transaction of which there is any effect.
+        end: Option<Zxid>,
     },
     /// The follower has taken the pieces up to this one; more may be sent.
     SnapshotTaken { base: Zxid, sequence: u64 },

@@ -58,9 +58,9 @@ pub enum ImageWrite {
     BeginInstall { base: Zxid },
     /// Part of that snapshot.
     InstallBatch { records: Vec<(Bytes, Bytes)> },
-    /// The snapshot is complete, in the sense of `Finish` with `base` as start: flip to it, empty
-    /// the log behind `base`.
-    FinishInstall { base: Zxid, end: Zxid, digest: u64 },
+    /// The snapshot is complete, in the sense of `Finish` with `base` as start, but without a
+    /// digest: flip to it, empty the log behind `base`. The marks in the log judge it later.
+    FinishInstall { base: Zxid, end: Zxid },
     /// The snapshot will not be completed; drop what has come.
     AbandonInstall,
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use zareba_model::{DigestMark, Relay, ServerId, Zxid};
+use zareba_model::{Relay, ServerId, Zxid};
 use zareba_tree::{Record, RecordKey, RestoreError, Tree, TreeBuilder};
 use zareba_wire::WireError;
 
@@ -94,10 +94,10 @@ impl Stream {
             base: self.base,
             sequence: self.sent - 1,
             records: record::piece_bytes(&encoded),
-            end: self.complete.then(|| DigestMark {
-                zxid: tree.applied(),
-                digest: tree.digest(),
-            }),
+            // The leader's own tree may have come by a snapshot that it has not caught up with.
+            end: self
+                .complete
+                .then(|| tree.applied().max(tree.consistent_at())),
         }
     }
 }
@@ -108,7 +108,7 @@ pub(crate) struct Incoming {
     pub(crate) base: Zxid,
     builder: TreeBuilder,
     next: u64,
-    end: Option<DigestMark>,
+    end: Option<Zxid>,
     time: u64,
 }
 
@@ -140,7 +140,7 @@ impl Incoming {
         &mut self,
         sequence: u64,
         records: &[u8],
-        end: Option<DigestMark>,
+        end: Option<Zxid>,
     ) -> Result<Vec<(Bytes, Bytes)>, PieceError> {
         if sequence != self.next || self.end.is_some() {
             return Err(PieceError::OutOfOrder {
@@ -165,6 +165,6 @@ impl Incoming {
     /// applied.
     pub(crate) fn finish(self) -> Option<Tree> {
         let end = self.end?;
-        Some(self.builder.finish(self.base, end.zxid, self.time))
+        Some(self.builder.finish(self.base, end, self.time))
     }
 }

@@ -253,10 +253,10 @@ impl Storage {
             }
             ImageWrite::BeginInstall { .. } => self.image.begin_install(),
             ImageWrite::InstallBatch { records } => self.image.install_batch(records),
-            ImageWrite::FinishInstall { base, end, digest } => {
+            ImageWrite::FinishInstall { base, end } => {
                 let discard = log.last_segment_number();
                 if self.device.borrow().is_powered_off()
-                    || !self.image.finish_install(base, end, digest, discard)
+                    || !self.image.finish_install(base, end, discard)
                 {
                     return Ok(None);
                 }

@@ -17,7 +17,7 @@ use crate::dice::Dice;
 pub(crate) struct ImageMeta {
     pub(crate) start: Zxid,
     pub(crate) end: Zxid,
-    digest: u64,
+    digest: Option<u64>,
     upto: Zxid,
     discard_segments_up_to: u64,
 }
@@ -39,10 +39,9 @@ impl ImageMeta {
 
     /// The digest at `end`, unless a pass was under way or there was none yet.
     pub(crate) fn digest_mark(&self) -> Option<DigestMark> {
-        (self.end > Zxid::ZERO && self.upto <= self.end).then_some(DigestMark {
-            zxid: self.end,
-            digest: self.digest,
-        })
+        let digest = self.digest.filter(|_| self.upto <= self.end)?;
+        let zxid = self.end;
+        Some(DigestMark { zxid, digest })
     }
 }
 
@@ -77,7 +76,7 @@ impl Image {
         self.meta = ImageMeta {
             start,
             end,
-            digest,
+            digest: Some(digest),
             upto: end,
             ..self.meta
         };
@@ -102,7 +101,6 @@ impl Image {
         &mut self,
         base: Zxid,
         end: Zxid,
-        digest: u64,
         discard_segments_up_to: u64,
     ) -> bool {
         let Some(install) = self.install.take() else {
@@ -113,7 +111,7 @@ impl Image {
         self.meta = ImageMeta {
             start: base,
             end,
-            digest,
+            digest: None,
             upto: end,
             discard_segments_up_to,
         };

@@ -27,8 +27,8 @@ pub struct ImageMeta {
     pub start: Zxid,
     /// What was applied when it ended.
     pub end: Zxid,
-    /// The tree's digest at `end`.
-    pub digest: u64,
+    /// The tree's digest at `end`; none for a snapshot, or before the first pass.
+    pub digest: Option<u64>,
     /// The newest transaction of which there is any effect, in a pass under way too.
     pub upto: Zxid,
     /// Log segments up to this number are of a past that a snapshot has replaced.
@@ -48,10 +48,9 @@ impl ImageMeta {
     /// The digest that the tree must have when the log has been replayed up to there. None if a
     /// pass was under way: then the tree has effects from behind `end` before it is there.
     pub fn digest_mark(&self) -> Option<DigestMark> {
-        (self.upto <= self.end).then_some(DigestMark {
-            zxid: self.end,
-            digest: self.digest,
-        })
+        let digest = self.digest.filter(|_| self.upto <= self.end)?;
+        let zxid = self.end;
+        Some(DigestMark { zxid, digest })
     }
 }
 
@@ -163,7 +162,7 @@ impl Image {
         head.meta = ImageMeta {
             start,
             end,
-            digest,
+            digest: Some(digest),
             ..head.meta
         };
         self.write_head(head)
@@ -198,7 +197,6 @@ impl Image {
     pub fn finish_install(
         &mut self,
         end: Zxid,
-        digest: u64,
         discard_segments_up_to: u64,
     ) -> Result<(), StorageError> {
         let install = self.install.take().ok_or(StorageError::NoInstall)?;
@@ -206,7 +204,7 @@ impl Image {
         let meta = ImageMeta {
             start: install.base,
             end,
-            digest,
+            digest: None,
             upto: end,
             discard_segments_up_to,
         };

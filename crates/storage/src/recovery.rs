@@ -94,9 +94,9 @@ impl Store {
     }
 
     /// A snapshot is complete: it becomes the image, then the log begins anew behind its start.
-    pub fn finish_install(&mut self, end: Zxid, digest: u64) -> Result<(), StorageError> {
+    pub fn finish_install(&mut self, end: Zxid) -> Result<(), StorageError> {
         let discard = self.log.last_segment_number();
-        self.image.finish_install(end, digest, discard)?;
+        self.image.finish_install(end, discard)?;
         Ok(self.log.reset(self.image.meta().start)?)
     }
 }

@@ -205,7 +205,7 @@ fn an_installed_snapshot_replaces_image_and_log() {
     store.image.begin_install(base).unwrap();
     let piece = (Bytes::from_static(b"/new"), Bytes::from_static(b"2"));
     store.image.install_batch(&[piece]).unwrap();
-    store.finish_install(base, 42).unwrap();
+    store.finish_install(base).unwrap();
     assert_eq!(records(&store.image), pairs(&[("/new", "2")]));
     drop(store);
     let mut store = open(home.path());
@@ -226,7 +226,7 @@ fn a_crash_between_the_flip_and_the_reset_leaves_no_old_log() {
     let discard = store.log.last_segment_number();
     store
         .image
-        .finish_install(Zxid::new(2, 9), 42, discard)
+        .finish_install(Zxid::new(2, 9), discard)
         .unwrap();
     drop(store);
     let mut store = open(home.path());
@@ -262,7 +262,7 @@ fn an_abandoned_installation_leaves_nothing() {
         Err(StorageError::NoInstall)
     ));
     image.begin_install(Zxid::new(3, 1)).unwrap();
-    image.finish_install(Zxid::new(3, 1), 5, 0).unwrap();
+    image.finish_install(Zxid::new(3, 1), 0).unwrap();
     assert_eq!(records(&image), [], "what was abandoned does not show up");
 }
 

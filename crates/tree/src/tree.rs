@@ -96,6 +96,11 @@ impl Tree {
         self.applied >= self.consistent_at
     }
 
+    /// Where that end is.
+    pub fn consistent_at(&self) -> Zxid {
+        self.consistent_at
+    }
+
     /// The hash of all replicated state.
     pub fn digest(&self) -> u64 {
         self.digest.0

@@ -222,9 +222,13 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         description
             .and_then(|description| description.op(op).cloned())
             .ok_or_else(|| {
+                let known = self.description(mount).map(|it| it.ops).unwrap_or_default();
+                let known: Vec<_> = known.iter().map(|op| op.name.as_str()).collect();
                 let why = format!(
-                    "the plugin {} at {} has no operation {op:?}",
-                    mount.plugin, mount.path
+                    "the plugin {} at {} has no operation {op:?}; it has {}",
+                    mount.plugin,
+                    mount.path,
+                    known.join(", ")
                 );
                 Fault::new(ErrorCode::NoPlugin, why)
             })

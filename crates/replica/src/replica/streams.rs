@@ -1,7 +1,7 @@
 //! Keeps what flows in pieces moving: checkpoints to the image, snapshots between servers,
 //! components to the compiler.
 
-use zareba_model::{DigestMark, ErrorCode, Relay, ServerId, Zxid};
+use zareba_model::{ErrorCode, Relay, ServerId, Zxid};
 
 use super::Replica;
 use crate::output::{ImageWrite, Output};
@@ -20,8 +20,10 @@ impl<P: PluginRuntime> Replica<P> {
                 .into_iter()
                 .map(|(to, relay)| Output::SendRelay { to, relay }),
         );
-        // While a snapshot is on its way in, the tree is about to be replaced.
-        if self.incoming.is_some() || self.arrived.is_some() {
+        // While a snapshot is on its way in, the tree is about to be replaced; and a tree that is
+        // not whole yet has no digest to be written down with it.
+        let replaced = self.incoming.is_some() || self.arrived.is_some();
+        if replaced || !self.world.tree.is_consistent() {
             return;
         }
         let write = self.checkpoint.next_write(
@@ -71,7 +73,7 @@ impl<P: PluginRuntime> Replica<P> {
         base: Zxid,
         sequence: u64,
         records: &[u8],
-        end: Option<DigestMark>,
+        end: Option<Zxid>,
         outputs: &mut Vec<Output>,
     ) {
         let wanted = |it: &&mut Incoming| it.from == from && it.base == base;
@@ -91,11 +93,7 @@ impl<P: PluginRuntime> Replica<P> {
         let Some(end) = end else { return };
         let arrived = self.incoming.take().and_then(Incoming::finish);
         self.arrived = arrived.map(|tree| (base, tree));
-        outputs.push(Output::Image(ImageWrite::FinishInstall {
-            base,
-            end: end.zxid,
-            digest: end.digest,
-        }));
+        outputs.push(Output::Image(ImageWrite::FinishInstall { base, end }));
     }
 
     /// Image and log are durably the leader's: the tree follows them.

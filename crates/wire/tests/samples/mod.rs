@@ -389,7 +389,7 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         base: Zxid::new(2, 9),
         sequence: 4,
         records: data(),
-        end: Some(mark()),
+        end: Some(Zxid::new(2, 9)),
     };
     let taken = Relay::SnapshotTaken {
         base: Zxid::new(2, 9),
