@@ -132,7 +132,7 @@ impl<L: LogStore> LogThread<L> {
 
     /// Works until nobody can give orders any more, or until the first error.
     pub(crate) fn run(mut self) {
-        while self.orders.take(&mut self.taken, None) {
+        while self.orders.take(&mut self.taken) {
             if let Err(error) = self.carry_out_group() {
                 let error = ServerError::Log(error.to_string());
                 tracing::error!(%error, "the server stops");

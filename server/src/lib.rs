@@ -31,6 +31,7 @@ mod panic;
 pub use panic::abort_on_panic;
 
 mod event;
+mod loop_runtime;
 mod main_loop;
 mod queue;
 mod shell;

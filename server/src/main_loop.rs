@@ -1,10 +1,11 @@
-//! The loop: one thread, sole owner of the replica. Inputs are taken in batches, outputs are
+//! The loop: one task, sole owner of the replica, on a thread that it shares with the links to peers. Inputs are taken in batches, outputs are
 //! carried out after each batch. Must never decide what an input means.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Interval, MissedTickBehavior};
 use zareba_model::{PluginDescription, Sha256};
 
 use zareba_plugin_host::{Compiled, PluginHost};
@@ -86,14 +87,18 @@ impl<B: Brain> MainLoop<B> {
     }
 
     /// Runs until the end.
-    pub(crate) fn run(mut self) -> End {
+    pub(crate) async fn run(mut self) -> End {
+        let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.shell.carry_out(&mut self.outputs);
         loop {
             if let Some(end) = self.turn() {
                 self.shell.clients.say_goodbye();
                 return end;
             }
-            if !self.wait() {
+            // Links to peers live on the same thread; a busy loop lets them have their turn.
+            tokio::task::yield_now().await;
+            if !self.wait(&mut ticks).await {
                 // Every sender is gone, so nobody is left to serve.
                 return Ok(());
             }
@@ -166,14 +171,12 @@ impl<B: Brain> MainLoop<B> {
 
     /// Takes what has come, and if that is nothing waits for the next event or tick, whichever is
     /// first. False if no event can come any more.
-    fn wait(&mut self) -> bool {
-        let left = self
-            .next_tick
-            .0
-            .saturating_sub(self.clock.now().monotonic.0);
-        // A time-out is the next tick.
-        let wait_max = Some(Duration::from_micros(left));
-        self.events.take(&mut self.taken, wait_max)
+    async fn wait(&mut self, ticks: &mut Interval) -> bool {
+        tokio::select! {
+            biased;
+            there = self.events.take_async(&mut self.taken) => there,
+            _ = ticks.tick() => true,
+        }
     }
 }
 

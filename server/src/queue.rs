@@ -2,12 +2,13 @@
 //! it carries.
 //!
 //! A queue has lanes that share one lock and one sleeper, so that a thread with two sources waits
-//! for both at once. Whoever waits sleeps at once: the usual channels first yield the processor
+//! for both at once. The one that takes may be a thread or a task. A thread sleeps at once: the usual channels first yield the processor
 //! many times over, which on a busy machine costs more than the sleep it is meant to save.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::task::{Poll, Waker};
 
 /// One lane's end to put things in.
 #[derive(Debug)]
@@ -48,10 +49,16 @@ struct Shared<T> {
 }
 
 #[derive(Debug)]
+enum Sleeper {
+    Thread,
+    Task(Waker),
+}
+
+#[derive(Debug)]
 struct State<T> {
     waiting: Taken<T>,
-    /// The receiver sleeps and is to be woken.
-    asleep: bool,
+    /// How to wake the receiver, if it waits.
+    sleeper: Option<Sleeper>,
     senders: usize,
     receiver_gone: bool,
 }
@@ -68,7 +75,7 @@ pub(crate) fn two_lanes<T>() -> (Sender<T>, Sender<T>, Receiver<T>) {
 pub(crate) fn one_lane<T>() -> (Sender<T>, Receiver<T>) {
     let state = State {
         waiting: Taken::default(),
-        asleep: false,
+        sleeper: None,
         senders: 1,
         receiver_gone: false,
     };
@@ -94,47 +101,59 @@ impl<T> Sender<T> {
             Lane::First => state.waiting.first.push_back(thing),
             Lane::Second => state.waiting.second.push_back(thing),
         }
-        let wake = std::mem::take(&mut state.asleep);
+        let sleeper = state.sleeper.take();
         drop(state);
-        if wake {
-            self.shared.filled.notify_one();
-        }
+        self.shared.wake(sleeper);
         Ok(())
     }
 }
 
 impl<T> Receiver<T> {
-    /// Adds all there is to `taken`. If there would be nothing, waits for something at most so long,
-    /// or for as long as it takes; false if nobody is left to send.
-    pub(crate) fn take(&self, taken: &mut Taken<T>, wait_max: Option<Duration>) -> bool {
+    /// Adds all there is to `taken`, and if there would be nothing waits for something. False if
+    /// nobody is left to send.
+    pub(crate) fn take(&self, taken: &mut Taken<T>) -> bool {
         let mut state = self.shared.lock();
-        while taken.is_empty() && state.waiting.is_empty() {
-            if state.senders == 0 {
-                return false;
+        loop {
+            if let Some(there) = state.take(taken) {
+                return there;
             }
-            state.asleep = true;
-            let filled = &self.shared.filled;
-            let Some(wait) = wait_max else {
-                state = filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let woken = filled.wait_timeout(state, wait);
-            let timeout;
-            (state, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
-            if timeout.timed_out() {
-                state.asleep = false;
-                break;
-            }
+            state.sleeper = Some(Sleeper::Thread);
+            let woken = self.shared.filled.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        take_lane(&mut state.waiting.first, &mut taken.first);
-        take_lane(&mut state.waiting.second, &mut taken.second);
-        true
+    }
+
+    /// The same for a task; given up halfway, it has taken nothing.
+    pub(crate) async fn take_async(&self, taken: &mut Taken<T>) -> bool {
+        poll_fn(|context| {
+            let mut state = self.shared.lock();
+            match state.take(taken) {
+                Some(there) => Poll::Ready(there),
+                None => {
+                    state.sleeper = Some(Sleeper::Task(context.waker().clone()));
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// All there is now.
     #[cfg(test)]
     pub(crate) fn try_take(&self) -> Taken<T> {
         std::mem::take(&mut self.shared.lock().waiting)
+    }
+}
+
+impl<T> State<T> {
+    /// Adds all there is to `taken`; `None` if there is nothing yet, false if there never will be.
+    fn take(&mut self, taken: &mut Taken<T>) -> Option<bool> {
+        if taken.is_empty() && self.waiting.is_empty() {
+            return (self.senders == 0).then_some(false);
+        }
+        take_lane(&mut self.waiting.first, &mut taken.first);
+        take_lane(&mut self.waiting.second, &mut taken.second);
+        Some(true)
     }
 }
 
@@ -167,6 +186,14 @@ impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn wake(&self, sleeper: Option<Sleeper>) {
+        match sleeper {
+            None => {}
+            Some(Sleeper::Thread) => self.filled.notify_one(),
+            Some(Sleeper::Task(waker)) => waker.wake(),
+        }
+    }
 }
 
 impl<T> Clone for Sender<T> {
@@ -184,10 +211,9 @@ impl<T> Drop for Sender<T> {
         let mut state = self.shared.lock();
         state.senders -= 1;
         let last = state.senders == 0;
+        let sleeper = state.sleeper.take_if(|_| last);
         drop(state);
-        if last {
-            self.shared.filled.notify_one();
-        }
+        self.shared.wake(sleeper);
     }
 }
 
@@ -214,7 +240,7 @@ mod tests {
         second.send(11).unwrap();
         first.send(2).unwrap();
         let mut taken = Taken::default();
-        assert!(receiver.take(&mut taken, None));
+        assert!(receiver.take(&mut taken));
         assert_eq!(taken.first, [1, 2]);
         assert_eq!(taken.second, [10, 11]);
     }
@@ -225,18 +251,22 @@ mod tests {
         for sender in [first, second] {
             let thread = std::thread::spawn(move || sender.send(7).unwrap());
             let mut taken = Taken::default();
-            assert!(receiver.take(&mut taken, None));
+            assert!(receiver.take(&mut taken));
             assert_eq!(taken.first.len() + taken.second.len(), 1);
             thread.join().unwrap();
         }
     }
 
-    #[test]
-    fn a_wait_that_is_over_takes_nothing() {
-        let (_sender, receiver) = one_lane::<u8>();
+    #[tokio::test]
+    async fn a_task_is_woken_by_a_sender_and_by_the_end_of_the_last_one() {
+        let (sender, receiver) = one_lane();
         let mut taken = Taken::default();
-        assert!(receiver.take(&mut taken, Some(Duration::from_micros(1))));
-        assert!(taken.is_empty());
+        let send = async { drop(sender.send(7)) };
+        let (there, ()) = tokio::join!(receiver.take_async(&mut taken), send);
+        assert!(there);
+        assert_eq!(taken.first.pop_front(), Some(7));
+        let (there, ()) = tokio::join!(receiver.take_async(&mut taken), async { drop(sender) });
+        assert!(!there);
     }
 
     #[test]
@@ -245,10 +275,10 @@ mod tests {
         sender.clone().send(1).unwrap();
         drop(sender);
         let mut taken = Taken::default();
-        assert!(receiver.take(&mut taken, None));
+        assert!(receiver.take(&mut taken));
         assert_eq!(taken.first, [1]);
         taken.first.clear();
-        assert!(!receiver.take(&mut taken, None));
+        assert!(!receiver.take(&mut taken));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use crate::error::ServerError;
 use crate::event::{Event, EventSenders};
 use crate::listener::quic::QuicDoor;
 use crate::metrics::Metrics;
-use crate::peers::Peers;
 
 /// A running server. Dropping it ends it as well, without waiting.
 #[derive(Debug)]
@@ -76,7 +75,6 @@ impl Drop for RunningServer {
 /// What has to be ended behind the loop, in this order.
 pub(crate) struct Remains {
     pub(crate) door: QuicDoor,
-    pub(crate) peers: Peers,
     pub(crate) disk_threads: Vec<JoinHandle<()>>,
     pub(crate) directory: Directory,
 }
@@ -89,7 +87,6 @@ pub(crate) async fn supervise(
     // A loop that cannot say how it ended has panicked.
     let end = loop_end.await.unwrap_or(Err(ServerError::Crashed));
     remains.door.close().await;
-    remains.peers.close().await;
     let threads = remains.disk_threads;
     let directory = remains.directory;
     let joined = tokio::task::spawn_blocking(move || {

@@ -23,9 +23,9 @@ use crate::error::{ServerError, StartError};
 use crate::event::{Event, EventSenders, queues};
 use crate::image::{ImageOrder, ImageThread};
 use crate::listener::quic::QuicDoor;
+use crate::loop_runtime::LoopRuntime;
 use crate::main_loop::MainLoop;
 use crate::metrics::Metrics;
-use crate::peers::Peers;
 use crate::plugins;
 use crate::queue;
 use crate::recovery::{self, Opened, TailWindow};
@@ -95,15 +95,17 @@ impl Server {
                     error,
                 }
             })?;
-        let peers = Peers::start(
-            &config,
-            sockets.peer,
-            identity.ca_pem,
-            identity.credentials,
-            events.clone(),
-            Arc::clone(&metrics),
-        )
-        .map_err(|error| StartError::Mesh(error.to_string()))?;
+        let links = LoopRuntime::new()?;
+        let peers = links
+            .start_peers(
+                &config,
+                sockets.peer,
+                identity.ca_pem,
+                identity.credentials,
+                events.clone(),
+                Arc::clone(&metrics),
+            )
+            .map_err(|error| StartError::Mesh(error.to_string()))?;
 
         let assembly = Assembly {
             config: &config,
@@ -115,19 +117,18 @@ impl Server {
         let (role, role_out) = watch::channel(Role::Looking);
         let shell = Shell {
             clients: Clients::new(Arc::clone(&metrics)),
-            peers: peers.clone(),
+            peers,
             log: disk.log,
             image: disk.image,
             compiler,
             role,
             damaged: disk.damaged,
         };
-        let loop_end = assembly.start_loop(shell, disk.recovered, engine, receivers)?;
+        let loop_end = assembly.start_loop(links, shell, disk.recovered, engine, receivers)?;
         tokio::spawn(door.clone().accept_clients());
         tracing::info!(%client_addr, %peer_addr, "listening");
         let remains = Remains {
             door,
-            peers,
             disk_threads: disk.threads,
             directory: disk.directory,
         };
@@ -262,6 +263,7 @@ impl Assembly<'_> {
     /// The replica is made on the thread that owns it, where its guests live too.
     fn start_loop(
         &self,
+        runtime: LoopRuntime,
         shell: Shell,
         recovered: Recovered,
         engine: PluginEngine,
@@ -276,8 +278,9 @@ impl Assembly<'_> {
             let mut outputs = Vec::new();
             let host = PluginHost::new(engine);
             let replica = Replica::new(config, recovered, host, clock.now(), &mut outputs);
-            let ended = MainLoop::new(replica, shell, receivers, clock, metrics, outputs).run();
-            drop(end.send(ended));
+            let peers = shell.peers.clone();
+            let main_loop = MainLoop::new(replica, shell, receivers, clock, metrics, outputs);
+            runtime.run(main_loop.run(), peers, end);
         })?;
         Ok(end_out)
     }

@@ -86,7 +86,7 @@ pub enum GuestFailure {
 
 /// What a guest sees and stages during one call. Paths are relative to the mount, without a
 /// leading slash; the empty path is the mount itself. Faults carry ZooKeeper's codes.
-pub trait Stage: Any {
+pub trait Stage: Any + Send {
     /// Data and stat.
     fn get(&mut self, path: &str) -> Result<(Bytes, Stat), Fault>;
     /// Stat or nothing.
