@@ -81,7 +81,7 @@ impl Held {
     }
 
     /// Requests that the leader has to see, in order.
-    pub(crate) fn forwarded(&self) -> impl Iterator<Item = (Xid, &Op)> {
+    pub(crate) fn forwarded(&self) -> impl DoubleEndedIterator<Item = (Xid, &Op)> {
         self.line.iter().filter_map(|waiting| match &waiting.state {
             State::Forwarded(op) => Some((waiting.xid, op)),
             State::Read(_) | State::Settled(_) => None,

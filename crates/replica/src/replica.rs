@@ -1,12 +1,16 @@
 //! The hallway: inputs come in, walk through the stages, and leave as outputs.
 //!
-//! Only this file and its parts know the stages. `clients` is the way of a request on the server
-//! that holds its session, `leading` is what only a leader does, `delivery` is what every server
-//! does with a committed transaction, `streams` keeps images and snapshots moving.
+//! Only this file and its parts know the stages; they stand below in the order in which a request
+//! meets them.
 
-mod clients;
-mod delivery;
+mod apply;
+mod components;
+mod duties;
+mod entrance;
 mod leading;
+mod read;
+mod reply;
+mod route;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,12 +4,14 @@
 //! This file must never refuse anything: it tells what is there and stages what it is told.
 //! On a follower nothing is ever in flight, and the world is the tree.
 
+mod staging;
+
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Answer, Attachment, CallId, Effect, Mount, ParkedCall, Revision, SessionId, Sha256, Stat,
+    Acl, Attachment, CallId, Effect, Mount, ParkedCall, Revision, SessionId, Sha256, Stat,
     Xid, ZnodePath, Zxid,
 };
 use zareba_tree::Tree;
@@ -188,8 +190,6 @@ impl World {
     pub(crate) fn show_committed_only(&mut self, committed_only: bool) {
         each_layer!(self, layer => layer.hide(committed_only));
     }
-
-    // Reading.
 
     pub(crate) fn node(&self, path: &str) -> Option<Node> {
         if let Some(pending) = self.nodes.get(path) {
@@ -445,84 +445,5 @@ impl World {
                 .component(sha256)
                 .map_or(0, |component| component.received()),
         }
-    }
-
-    // Staging. Each function keeps its tables and the list of effects in step.
-
-    pub(crate) fn stage_node(&mut self, path: ZnodePath, node: Option<Node>) {
-        self.nodes.put(path, node, self.zxid);
-    }
-
-    pub(crate) fn stage_child(&mut self, parent: ZnodePath, name: String, present: bool) {
-        self.children
-            .put((parent, name), present.then_some(()), self.zxid);
-    }
-
-    pub(crate) fn stage_ephemeral(&mut self, owner: SessionId, path: ZnodePath, present: bool) {
-        self.ephemerals
-            .put((owner, path), present.then_some(()), self.zxid);
-    }
-
-    pub(crate) fn stage_session(&mut self, session: SessionId, live: Option<LiveSession>) {
-        self.sessions.put(session, live, self.zxid);
-    }
-
-    pub(crate) fn stage_request(&mut self, session: SessionId, xid: Xid) {
-        self.requests.put((session, xid), Some(()), self.zxid);
-    }
-
-    pub(crate) fn stage_park(&mut self, call: ParkedCall) {
-        self.tags.put(
-            (call.mount.clone(), call.tag.clone(), call.id),
-            Some(()),
-            self.zxid,
-        );
-        self.calls.put(call.id, Some(call.clone()), self.zxid);
-        self.effects.push(Effect::ParkCall(call));
-    }
-
-    pub(crate) fn stage_end_call(&mut self, call: &ParkedCall, answer: Answer) {
-        self.tags.put(
-            (call.mount.clone(), call.tag.clone(), call.id),
-            None,
-            self.zxid,
-        );
-        self.calls.put(call.id, None, self.zxid);
-        self.effects.push(Effect::EndCall {
-            call: call.id,
-            answer,
-        });
-    }
-
-    pub(crate) fn stage_timer(&mut self, mount: ZnodePath, tag: String, due: Option<u64>) {
-        self.timers
-            .put((mount.clone(), tag.clone()), due, self.zxid);
-        self.effects.push(match due {
-            Some(due) => Effect::SetTimer(zareba_model::Timer { mount, tag, due }),
-            None => Effect::ClearTimer { mount, tag },
-        });
-    }
-
-    pub(crate) fn stage_mount(&mut self, mount: Mount) {
-        self.mounts
-            .put(mount.path.clone(), Some(mount.clone()), self.zxid);
-        self.effects.push(Effect::PutMount(mount));
-    }
-
-    pub(crate) fn stage_unmount(&mut self, path: ZnodePath) {
-        self.mounts.put(path.clone(), None, self.zxid);
-        self.effects.push(Effect::RemoveMount { path });
-    }
-
-    pub(crate) fn stage_plugin(&mut self, name: String, plugin: Plugin) {
-        self.plugins.put(name, Some(plugin), self.zxid);
-    }
-
-    pub(crate) fn stage_component(&mut self, sha256: Sha256, received: u64) {
-        self.components.put(sha256, Some(received), self.zxid);
-    }
-
-    pub(crate) fn stage_effect(&mut self, effect: Effect) {
-        self.effects.push(effect);
     }
 }

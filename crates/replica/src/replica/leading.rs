@@ -1,29 +1,19 @@
-//! What only a leader does: turn requests, and what its clock demands, into transactions.
+//! What only a leader does: turn requests into transactions, and propose them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zareba_model::limits::{PROPOSALS_OUTSTANDING_MAX, SESSION_RESULTS_MAX, TXN_BYTES_MAX};
 use zareba_model::{
-    Cause, DigestMark, ErrorCode, Fault, Forward, Password, PluginDescription, Refused, Relay,
-    ServerId, SessionId, Sha256, Txn, ZnodePath, Zxid,
+    Cause, DigestMark, ErrorCode, Fault, Forward, Password, Refused, Relay, ServerId, SessionId,
+    Sha256, Txn, ZnodePath, Zxid,
 };
 use zareba_wire::encode_txn;
-use zareba_zab::Role;
 
 use super::Replica;
 use crate::expiry::Expiry;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
 use crate::prepare::Prepare;
-
-/// A failed event is tried again after this, doubled with each failure, milliseconds.
-const RETRY_MS: u64 = 100;
-
-/// A leader whose clock ticks come so late has stood still, milliseconds.
-const STALL_MS: u64 = 100;
-
-/// Timers, timeouts and retries taken in one tick; the rest comes with the next.
-const CLOCK_WORK_MAX: usize = 1_000;
 
 /// A leader's own state; made anew with each reign.
 #[derive(Default)]
@@ -34,11 +24,11 @@ pub(super) struct Leading {
     waiting: VecDeque<(ServerId, Forward)>,
     pub(super) expiry: Expiry,
     /// The last tick of the clock.
-    ticked: zareba_zab::Now,
+    pub(super) ticked: zareba_zab::Now,
     /// Which server can run which components.
     ready: BTreeMap<ServerId, BTreeSet<Sha256>>,
     /// When a mount's failed events are tried again.
-    retry_due: BTreeMap<ZnodePath, zareba_zab::Now>,
+    pub(super) retry_due: BTreeMap<ZnodePath, zareba_zab::Now>,
     /// The last digest shipped.
     marked: Zxid,
 }
@@ -273,116 +263,8 @@ impl<P: PluginRuntime> Replica<P> {
         }
     }
 
-    /// Expired sessions, parked calls whose time is over, timers, retries.
-    pub(super) fn lead_by_the_clock(&mut self, outputs: &mut Vec<Output>) {
-        if let Some(leading) = &mut self.leading {
-            let late = self.now.monotonic.0.saturating_sub(leading.ticked.0);
-            if late > STALL_MS * 1_000 {
-                leading.expiry.forgive(late);
-            }
-            leading.ticked = self.now.monotonic;
-        }
-        for _ in 0..CLOCK_WORK_MAX {
-            if self.zab.outstanding() >= PROPOSALS_OUTSTANDING_MAX {
-                return;
-            }
-            let now = self.now.monotonic;
-            let Some(leading) = &mut self.leading else {
-                return;
-            };
-            let Some(session) = leading.expiry.next_expired(now) else {
-                break;
-            };
-            self.by_the_system(|prepare| {
-                let alive = prepare.world.session(session).is_some();
-                if alive {
-                    prepare.close_session(session);
-                }
-                alive
-            });
-        }
-        if self.leading.is_none() {
-            return;
-        }
-        self.time_out_calls();
-        self.ring_timers();
-        self.retry_events();
-        self.drain_zab(outputs);
-    }
-
-    fn time_out_calls(&mut self) {
-        let wall = self.now.wall_ms;
-        let due = self
-            .world
-            .tree
-            .deadlines()
-            .take_while(|(deadline, _)| *deadline <= wall);
-        let due: Vec<_> = due.map(|(_, id)| id).take(CLOCK_WORK_MAX).collect();
-        for id in due {
-            self.by_the_system(|prepare| prepare.time_out_call(id));
-        }
-    }
-
-    fn ring_timers(&mut self) {
-        let wall = self.now.wall_ms;
-        let due = self
-            .world
-            .tree
-            .timers()
-            .take_while(|timer| timer.due <= wall);
-        let due: Vec<_> = due
-            .map(|timer| (timer.mount.clone(), timer.tag.clone()))
-            .take(CLOCK_WORK_MAX)
-            .collect();
-        for (mount, tag) in due {
-            self.by_the_system(|prepare| prepare.ring_timer(&mount, &tag));
-        }
-    }
-
-    fn retry_events(&mut self) {
-        let now = self.now.monotonic;
-        let failing: Vec<_> = self
-            .world
-            .tree
-            .mounts()
-            .filter(|mount| !mount.backlog.is_empty() && mount.quarantined.is_none())
-            .map(|mount| (mount.path.clone(), mount.failures))
-            .collect();
-        let Some(leading) = &mut self.leading else {
-            return;
-        };
-        leading
-            .retry_due
-            .retain(|path, _| failing.iter().any(|(failing, _)| failing == path));
-        let mut due = Vec::new();
-        for (path, failures) in failing {
-            let wait = RETRY_MS << failures.min(10);
-            let at = leading
-                .retry_due
-                .entry(path.clone())
-                .or_insert(now.after_ms(wait));
-            if *at <= now {
-                *at = now.after_ms(wait * 2);
-                due.push(path);
-            }
-        }
-        for path in due {
-            self.by_the_system(|prepare| prepare.retry_events(&path));
-        }
-    }
-
-    /// A transaction of the leader's own, unless `work` says that there is nothing to do.
-    fn by_the_system(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> bool) {
-        let Some(worth_it) = self.stage(work) else {
-            return;
-        };
-        if !worth_it || self.propose(Cause::System).is_err() {
-            self.world.abort();
-        }
-    }
-
     /// Stages a transaction; `None` if this server does not lead.
-    fn stage<R>(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> R) -> Option<R> {
+    pub(super) fn stage<R>(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> R) -> Option<R> {
         let zxid = self.zab.next_zxid()?;
         let leading = self.leading.as_ref()?;
         let voters = &self.config.zab.voters;
@@ -409,7 +291,7 @@ impl<P: PluginRuntime> Replica<P> {
     }
 
     /// Proposes what is staged. On an error nothing is proposed, and the caller aborts.
-    fn propose(&mut self, cause: Cause) -> Result<(), Fault> {
+    pub(super) fn propose(&mut self, cause: Cause) -> Result<(), Fault> {
         let zxid = self.world.zxid;
         let applied = self.world.tree.applied();
         let Some(leading) = &mut self.leading else {
@@ -445,35 +327,6 @@ impl<P: PluginRuntime> Replica<P> {
         leading.marked = applied;
         leading.own.push_back((zxid, txn));
         Ok(())
-    }
-
-    /// Tells the leader which components this server can run.
-    pub(super) fn announce_ready(&mut self, outputs: &mut Vec<Output>) {
-        let revisions: Vec<_> = self
-            .compiled
-            .iter()
-            .filter(|(_, result)| result.is_ok())
-            .map(|(sha256, _)| *sha256)
-            .collect();
-        if self.role != Role::Looking {
-            self.tell_leader(
-                Relay::Ready {
-                    server: self.me,
-                    revisions,
-                },
-                outputs,
-            );
-        }
-    }
-
-    pub(super) fn on_compiled(
-        &mut self,
-        sha256: Sha256,
-        result: Result<PluginDescription, String>,
-        outputs: &mut Vec<Output>,
-    ) {
-        self.compiled.insert(sha256, result);
-        self.announce_ready(outputs);
     }
 }
 

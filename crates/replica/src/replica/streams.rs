@@ -1,5 +1,4 @@
-//! Keeps what flows in pieces moving: checkpoints to the image, snapshots between servers,
-//! components to the compiler.
+//! Keeps what flows in pieces moving: checkpoints to the image, snapshots between servers.
 
 use zareba_model::{ErrorCode, Relay, ServerId, Zxid};
 
@@ -117,19 +116,6 @@ impl<P: PluginRuntime> Replica<P> {
         for input in std::mem::take(&mut self.zab_waiting) {
             self.drain_zab(outputs);
             self.zab(input);
-        }
-    }
-
-    /// Hands complete components to the compiler, each once.
-    pub(super) fn compile_new(&mut self, outputs: &mut Vec<Output>) {
-        for (sha256, component) in self.world.tree.components() {
-            if component.is_complete() && self.compiling.insert(*sha256) {
-                let pieces = component.chunks().map(|(_, piece)| piece.clone()).collect();
-                outputs.push(Output::Compile {
-                    sha256: *sha256,
-                    pieces,
-                });
-            }
         }
     }
 }

@@ -1,0 +1,94 @@
+//! What a client is told, and when: in its session's order, and nothing before the transaction it
+//! may rest on is applied here.
+
+use zareba_model::{Answer, Refused, SessionId, Xid, Zxid};
+use zareba_wire::ServerMessage;
+
+use super::{Deferred, Replica};
+use crate::held::{State, Waiting};
+use crate::input::ConnectionId;
+use crate::output::Output;
+use crate::plugin::PluginRuntime;
+
+impl<P: PluginRuntime> Replica<P> {
+    /// Answers from the front of a session's line as far as it goes.
+    pub(super) fn pump(&mut self, session: SessionId, outputs: &mut Vec<Output>) {
+        let serving = self.is_serving();
+        loop {
+            let Some(held) = self.held.get_mut(session) else {
+                return;
+            };
+            let connection = held.connection;
+            match held.line.front().map(|waiting| &waiting.state) {
+                None | Some(State::Forwarded(_)) => return,
+                Some(State::Read(_)) if !serving => return,
+                Some(State::Read(_) | State::Settled(_)) => {}
+            }
+            let Some(Waiting { xid, state }) = held.line.pop_front() else {
+                return;
+            };
+            let answer = match state {
+                State::Settled(answer) => answer,
+                State::Read(op) => self.read(session, op),
+                State::Forwarded(_) => return,
+            };
+            self.reply(connection, xid, answer, outputs);
+        }
+    }
+
+    pub(super) fn reply(
+        &self,
+        connection: ConnectionId,
+        xid: Xid,
+        answer: Answer,
+        outputs: &mut Vec<Output>,
+    ) {
+        let zxid = self.world.tree.applied();
+        let message = ServerMessage::Reply { xid, zxid, answer };
+        outputs.push(Output::Send {
+            connection,
+            message,
+        });
+    }
+
+    /// The leader's word on a request that becomes no transaction holds now.
+    pub(super) fn settle_refused(&mut self, refused: Refused, outputs: &mut Vec<Output>) {
+        let (session, xid) = (refused.session, refused.xid);
+        let Some(held) = self.held.get_mut(session) else {
+            return;
+        };
+        match refused.fault {
+            Some(fault) => held.settle(xid, Err(fault)),
+            None => match self.world.tree.result(session, xid) {
+                Some(answer) => held.settle(xid, answer.clone()),
+                None => held.park(xid),
+            },
+        }
+        self.pump(session, outputs);
+    }
+
+    /// Something is told once `after` is applied here, which may be now.
+    pub(super) fn defer(&mut self, after: Zxid, told: Deferred, outputs: &mut Vec<Output>) {
+        self.deferred.entry(after).or_default().push(told);
+        self.tell_deferred(outputs);
+    }
+
+    /// Tells what no longer has to wait.
+    pub(super) fn tell_deferred(&mut self, outputs: &mut Vec<Output>) {
+        while let Some(entry) = self.deferred.first_entry() {
+            if *entry.key() > self.world.tree.applied() {
+                return;
+            }
+            for told in entry.remove() {
+                match told {
+                    Deferred::Refused(refused) => self.settle_refused(refused, outputs),
+                    Deferred::NotAdmitted(nonce, fault) => {
+                        if let Some(entrant) = self.entering.remove(nonce) {
+                            Self::goodbye(entrant.connection, fault, outputs);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

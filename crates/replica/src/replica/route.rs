@@ -1,0 +1,117 @@
+//! Where a request goes: into its session's line, and from there to the leader or to the tree here.
+
+use zareba_model::limits::SESSION_OUTSTANDING_MAX;
+use zareba_model::{Acked, ErrorCode, Fault, Forward, Mount, Op, Relay, SessionId, Xid, ZnodePath};
+
+use super::Replica;
+use crate::admit;
+use crate::held::{State, Waiting};
+use crate::input::ConnectionId;
+use crate::output::Output;
+use crate::plugin::PluginRuntime;
+
+impl<P: PluginRuntime> Replica<P> {
+    pub(super) fn on_request(
+        &mut self,
+        connection: ConnectionId,
+        xid: Xid,
+        acked: Acked,
+        op: Op,
+        outputs: &mut Vec<Output>,
+    ) {
+        // A connection that has just been sent away may still ask; its goodbye is on the way.
+        let Some(session) = self.held.session_of(connection) else {
+            return;
+        };
+        self.touched.insert(session);
+        let Some(held) = self.held.get_mut(session) else {
+            return;
+        };
+        if xid <= held.last_xid || held.line.len() >= SESSION_OUTSTANDING_MAX {
+            let fault = if xid <= held.last_xid {
+                let why = format!("request {} came behind {}", xid.0, held.last_xid.0);
+                Fault::new(ErrorCode::BadArguments, why)
+            } else {
+                let why = format!("at most {SESSION_OUTSTANDING_MAX} requests wait at once");
+                Fault::new(ErrorCode::Throttled, why)
+            };
+            self.held.remove(session);
+            self.watches.remove_session(session);
+            return Self::goodbye(connection, fault, outputs);
+        }
+        held.last_xid = xid;
+        held.acked = acked;
+        let state = match admit::check(&op, &held.acked) {
+            Err(fault) => State::Settled(Err(fault)),
+            Ok(()) => match self.is_read(&op) {
+                true => State::Read(op),
+                false => State::Forwarded(op),
+            },
+        };
+        let forwarded = matches!(state, State::Forwarded(_));
+        if let Some(held) = self.held.get_mut(session) {
+            held.line.push_back(Waiting { xid, state });
+        }
+        if forwarded && self.is_serving() {
+            self.forward(session, xid, outputs);
+        }
+        self.pump(session, outputs);
+    }
+
+    /// True for what this server answers by itself: reads, and queries of plugins it knows.
+    fn is_read(&self, op: &Op) -> bool {
+        match op {
+            Op::Read(_) => true,
+            Op::Call { mount, op, .. } => self.query_mount(mount, op).is_some(),
+            Op::Write(_) | Op::Sync => false,
+        }
+    }
+
+    pub(super) fn query_mount(&self, path: &ZnodePath, op: &str) -> Option<Mount> {
+        let mount = self.world.tree.mount(path.as_str())?;
+        let plugin = self.world.tree.plugin(&mount.plugin)?;
+        let revision = plugin.revision(&mount.revision)?;
+        revision
+            .description
+            .op(op)
+            .filter(|op| op.read_only)
+            .map(|_| mount.clone())
+    }
+
+    /// Sends a request to the leader, unless its result is known already.
+    fn forward(&mut self, session: SessionId, xid: Xid, outputs: &mut Vec<Output>) {
+        let Some(held) = self.held.get_mut(session) else {
+            return;
+        };
+        if let Some(answer) = self.world.tree.result(session, xid) {
+            return held.settle(xid, answer.clone());
+        }
+        if self.world.tree.parked_of_request(session, xid).is_some() {
+            return held.park(xid);
+        }
+        // A request usually goes out as soon as it has come in, so it is near the end.
+        let Some((_, op)) = held.forwarded().rev().find(|(waiting, _)| *waiting == xid) else {
+            return;
+        };
+        let forward = Forward {
+            session,
+            attachment: held.attachment,
+            xid,
+            acked: held.acked.clone(),
+            principals: held.principals.clone(),
+            op: op.clone(),
+        };
+        self.tell_leader(Relay::Forward(forward), outputs);
+    }
+
+    /// There is a new leader: it has to see every request that is not answered, in order.
+    pub(super) fn forward_again(&mut self, session: SessionId, outputs: &mut Vec<Output>) {
+        let Some(held) = self.held.get_mut(session) else {
+            return;
+        };
+        let xids: Vec<_> = held.forwarded().map(|(xid, _)| xid).collect();
+        for xid in xids {
+            self.forward(session, xid, outputs);
+        }
+    }
+}

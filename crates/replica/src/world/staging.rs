@@ -1,0 +1,85 @@
+//! Staging: what the transaction being prepared changes. Each function keeps its tables and the list
+//! of effects in step.
+
+use zareba_model::{Answer, Effect, Mount, ParkedCall, SessionId, Sha256, Timer, Xid, ZnodePath};
+
+use super::{LiveSession, Node, Plugin, World};
+
+impl World {
+    pub(crate) fn stage_node(&mut self, path: ZnodePath, node: Option<Node>) {
+        self.nodes.put(path, node, self.zxid);
+    }
+
+    pub(crate) fn stage_child(&mut self, parent: ZnodePath, name: String, present: bool) {
+        self.children
+            .put((parent, name), present.then_some(()), self.zxid);
+    }
+
+    pub(crate) fn stage_ephemeral(&mut self, owner: SessionId, path: ZnodePath, present: bool) {
+        self.ephemerals
+            .put((owner, path), present.then_some(()), self.zxid);
+    }
+
+    pub(crate) fn stage_session(&mut self, session: SessionId, live: Option<LiveSession>) {
+        self.sessions.put(session, live, self.zxid);
+    }
+
+    pub(crate) fn stage_request(&mut self, session: SessionId, xid: Xid) {
+        self.requests.put((session, xid), Some(()), self.zxid);
+    }
+
+    pub(crate) fn stage_park(&mut self, call: ParkedCall) {
+        self.tags.put(
+            (call.mount.clone(), call.tag.clone(), call.id),
+            Some(()),
+            self.zxid,
+        );
+        self.calls.put(call.id, Some(call.clone()), self.zxid);
+        self.effects.push(Effect::ParkCall(call));
+    }
+
+    pub(crate) fn stage_end_call(&mut self, call: &ParkedCall, answer: Answer) {
+        self.tags.put(
+            (call.mount.clone(), call.tag.clone(), call.id),
+            None,
+            self.zxid,
+        );
+        self.calls.put(call.id, None, self.zxid);
+        self.effects.push(Effect::EndCall {
+            call: call.id,
+            answer,
+        });
+    }
+
+    pub(crate) fn stage_timer(&mut self, mount: ZnodePath, tag: String, due: Option<u64>) {
+        self.timers
+            .put((mount.clone(), tag.clone()), due, self.zxid);
+        self.effects.push(match due {
+            Some(due) => Effect::SetTimer(Timer { mount, tag, due }),
+            None => Effect::ClearTimer { mount, tag },
+        });
+    }
+
+    pub(crate) fn stage_mount(&mut self, mount: Mount) {
+        self.mounts
+            .put(mount.path.clone(), Some(mount.clone()), self.zxid);
+        self.effects.push(Effect::PutMount(mount));
+    }
+
+    pub(crate) fn stage_unmount(&mut self, path: ZnodePath) {
+        self.mounts.put(path.clone(), None, self.zxid);
+        self.effects.push(Effect::RemoveMount { path });
+    }
+
+    pub(crate) fn stage_plugin(&mut self, name: String, plugin: Plugin) {
+        self.plugins.put(name, Some(plugin), self.zxid);
+    }
+
+    pub(crate) fn stage_component(&mut self, sha256: Sha256, received: u64) {
+        self.components.put(sha256, Some(received), self.zxid);
+    }
+
+    pub(crate) fn stage_effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
