@@ -250,9 +250,9 @@ mod tests {
             .unwrap();
         let mut second = Box::pin(connection.deliver(vec![Input::Tick], 1));
         assert!(futures_poll_once(second.as_mut()).await.is_none());
-        assert_eq!(receivers.try_take().second.len(), 1);
+        assert_eq!(receivers.take_now().second.len(), 1);
         second.await.unwrap();
-        assert_eq!(receivers.try_take().second.len(), 1);
+        assert_eq!(receivers.take_now().second.len(), 1);
     }
 
     async fn futures_poll_once<F: Future + Unpin>(future: F) -> Option<F::Output> {
@@ -285,7 +285,7 @@ mod tests {
         let (senders, receivers) = queues();
         let (_handle, connection) = ClientConnection::pair(ConnectionId(7), senders);
         drop(connection);
-        let event = receivers.try_take().second.pop_front();
+        let event = receivers.take_now().second.pop_front();
         assert!(matches!(
             event,
             Some(Event::Disconnected {

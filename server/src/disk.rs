@@ -54,7 +54,8 @@ pub(crate) struct InstallMeeting {
 /// What the thread needs of a log.
 pub(crate) trait LogStore {
     fn append(&mut self, entries: &[Entry], committed: Zxid) -> Result<(), LogError>;
-    fn sync(&mut self) -> Result<(), LogError>;
+    fn sync_unmarked(&mut self) -> Result<(), LogError>;
+    fn leave_mark(&mut self) -> Result<(), LogError>;
     fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError>;
     fn write_epochs(&mut self, epochs: Epochs) -> Result<(), LogError>;
     fn purge_below(&mut self, below: Zxid) -> Result<(), LogError>;
@@ -68,8 +69,12 @@ impl<D: Disk> LogStore for Log<D> {
         Self::append(self, entries, committed)
     }
 
-    fn sync(&mut self) -> Result<(), LogError> {
-        Self::sync(self)
+    fn sync_unmarked(&mut self) -> Result<(), LogError> {
+        Self::sync_unmarked(self)
+    }
+
+    fn leave_mark(&mut self) -> Result<(), LogError> {
+        Self::leave_mark(self)
     }
 
     fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError> {
@@ -153,7 +158,8 @@ impl<L: LogStore> LogThread<L> {
         }
         self.sync()?;
         self.report();
-        Ok(())
+        // Nobody has to wait for the mark.
+        self.log.leave_mark()
     }
 
     /// Carries out one order and says how many bytes it has added to the group.
@@ -215,7 +221,7 @@ impl<L: LogStore> LogThread<L> {
 
     fn sync(&mut self) -> Result<(), LogError> {
         if self.dirty {
-            self.log.sync()?;
+            self.log.sync_unmarked()?;
             self.dirty = false;
             self.metrics.log_syncs.add(1);
         }
@@ -264,8 +270,11 @@ mod tests {
         fn append(&mut self, entries: &[Entry], _: Zxid) -> Result<(), LogError> {
             self.note(&format!("append {}", entries[0].zxid))
         }
-        fn sync(&mut self) -> Result<(), LogError> {
+        fn sync_unmarked(&mut self) -> Result<(), LogError> {
             self.note("sync")
+        }
+        fn leave_mark(&mut self) -> Result<(), LogError> {
+            Ok(())
         }
         fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError> {
             self.note(&format!("truncate {after}"))
@@ -327,7 +336,7 @@ mod tests {
     }
 
     fn reported(receivers: &queue::Receiver<Event>) -> Vec<Event> {
-        receivers.try_take().first.into()
+        receivers.take_now().first.into()
     }
 
     #[test]

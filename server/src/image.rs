@@ -261,10 +261,10 @@ mod tests {
             ["batch of 1 up to 1.950", "finish 1.900 1.950"]
         );
         assert!(matches!(
-            log.try_take().first.pop_front(),
+            log.take_now().first.pop_front(),
             Some(LogOrder::Purge { below }) if below == Zxid::new(1, 800)
         ));
-        let written = events.try_take().first;
+        let written = events.take_now().first;
         assert_eq!(
             written
                 .iter()
@@ -286,9 +286,9 @@ mod tests {
             digest: 3,
         };
         let (events, log) = run(&mut recorder, vec![ImageOrder::Write(finish)]);
-        assert!(log.try_take().is_empty());
+        assert!(log.take_now().is_empty());
         assert!(matches!(
-            events.try_take().first.pop_front(),
+            events.take_now().first.pop_front(),
             Some(Event::Fatal(ServerError::Image(_)))
         ));
     }

@@ -96,8 +96,6 @@ impl<B: Brain> MainLoop<B> {
                 self.shell.clients.say_goodbye();
                 return end;
             }
-            // Links to peers live on the same thread; a busy loop lets them have their turn.
-            tokio::task::yield_now().await;
             if !self.wait(&mut ticks).await {
                 // Every sender is gone, so nobody is left to serve.
                 return Ok(());
@@ -172,6 +170,11 @@ impl<B: Brain> MainLoop<B> {
     /// Takes what has come, and if that is nothing waits for the next event or tick, whichever is
     /// first. False if no event can come any more.
     async fn wait(&mut self, ticks: &mut Interval) -> bool {
+        if self.events.try_take(&mut self.taken) {
+            // Links to peers live on the same thread; a busy loop lets them have their turn.
+            tokio::task::yield_now().await;
+            return true;
+        }
         tokio::select! {
             biased;
             there = self.events.take_async(&mut self.taken) => there,

@@ -84,7 +84,7 @@ mod tests {
         drop(sender);
         let (events, receivers) = queues();
         run(&engine, &orders, &events);
-        let Some(Event::Compiled { result, .. }) = receivers.try_take().first.pop_front() else {
+        let Some(Event::Compiled { result, .. }) = receivers.take_now().first.pop_front() else {
             panic!("expected an answer");
         };
         assert!(!result.unwrap_err().is_empty());

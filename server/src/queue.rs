@@ -138,9 +138,14 @@ impl<T> Receiver<T> {
         .await
     }
 
+    /// Adds what there is now to `taken`; false if that is nothing.
+    pub(crate) fn try_take(&self, taken: &mut Taken<T>) -> bool {
+        self.shared.lock().take(taken) == Some(true)
+    }
+
     /// All there is now.
     #[cfg(test)]
-    pub(crate) fn try_take(&self) -> Taken<T> {
+    pub(crate) fn take_now(&self) -> Taken<T> {
         std::mem::take(&mut self.shared.lock().waiting)
     }
 }

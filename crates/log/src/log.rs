@@ -77,6 +77,8 @@ pub struct Log<D> {
     pub(crate) buffer: Vec<u8>,
     /// Something was appended since the last sync.
     pub(crate) unsynced: bool,
+    /// Something is durable that no mark covers yet.
+    pub(crate) unmarked: bool,
     /// The last segment was created since the last sync.
     pub(crate) unlisted: bool,
     pub(crate) page: EpochsPage,
@@ -87,7 +89,7 @@ impl<D: Disk> Log<D> {
     /// Takes entries that continue the log, and what is known to be committed. Durable after the
     /// next [`Log::sync`]. A group commit is many appends and one sync.
     pub fn append(&mut self, entries: &[Entry], committed: Zxid) -> Result<(), LogError> {
-        self.alive()?;
+        self.leave_mark()?;
         let mut last = self.history.last();
         for Entry { zxid, payload } in entries {
             let (zxid, bytes) = (*zxid, payload.len());
@@ -113,17 +115,34 @@ impl<D: Disk> Log<D> {
 
     /// Makes everything appended durable, and leaves a mark that says so.
     pub fn sync(&mut self) -> Result<(), LogError> {
+        self.sync_unmarked()?;
+        self.leave_mark()
+    }
+
+    /// The first half of [`Log::sync`]: what was appended is durable now. The second half should
+    /// follow soon, because recovery can tell damage from a torn tail only below a mark.
+    pub fn sync_unmarked(&mut self) -> Result<(), LogError> {
         self.alive()?;
         if !self.unsynced {
             return Ok(());
         }
         self.make_durable()?;
+        self.unmarked = true;
+        Ok(())
+    }
+
+    /// The second half of [`Log::sync`]; whatever is added to the log next would make up for it.
+    pub fn leave_mark(&mut self) -> Result<(), LogError> {
+        self.alive()?;
+        if !std::mem::take(&mut self.unmarked) {
+            return Ok(());
+        }
         self.mark()
     }
 
     /// Durably drops everything behind `after`; returns the last entry left.
     pub fn truncate_after(&mut self, after: Zxid) -> Result<Zxid, LogError> {
-        self.alive()?;
+        self.leave_mark()?;
         let last = self.history.last();
         if after < self.history.base() {
             return Err(LogError::BelowBase {
@@ -322,6 +341,7 @@ impl<D: Disk> Log<D> {
             last: self.history.last(),
             committed: self.committed(),
         };
+        self.unmarked = false;
         mark.encode(&[], number, end, &mut self.buffer);
         self.current_mut().end += RECORD_HEADER_BYTES;
         self.write_buffer()

@@ -44,6 +44,7 @@ impl<D: Disk> Log<D> {
             durable: Zxid::ZERO,
             buffer: Vec::new(),
             unsynced: true,
+            unmarked: false,
             unlisted: true,
             page,
             poisoned: false,
