@@ -166,6 +166,7 @@ fn describe(
         let failure = call::classify(error, call.last_words.take());
         CompileError::Describe(failure_text(failure))
     };
+    let _running = engine.ticker.run();
     let mut instance = Instance::new(engine, pre, &limits, Call::describing(limits))
         .map_err(|both| failed(&both.0, both.1))?;
     let guest = instance.bindings.zareba_plugin_guest();

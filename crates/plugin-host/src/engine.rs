@@ -11,7 +11,7 @@ use wasmtime::{
 
 use crate::bindings::Plugin;
 use crate::call::Call;
-use crate::clock;
+use crate::clock::Ticker;
 use crate::error::EngineError;
 
 /// Instances alive at once: one call runs, the rest are warm ones and compilations that describe.
@@ -32,6 +32,7 @@ const KEEP_RESIDENT_CLEARED: usize = 128 << 10;
 pub struct PluginEngine {
     pub(crate) engine: Engine,
     pub(crate) linker: Arc<Linker<Call>>,
+    pub(crate) ticker: Arc<Ticker>,
     pooled: bool,
 }
 
@@ -39,13 +40,14 @@ impl PluginEngine {
     /// Starts the engine and its ticker, which ends with the last clone.
     pub fn new() -> Result<Self, EngineError> {
         let (engine, pooled) = start()?;
-        clock::start_ticker(engine.weak())?;
+        let ticker = Arc::new(Ticker::start(engine.weak())?);
         let mut linker = Linker::new(&engine);
         Plugin::add_to_linker::<_, HasSelf<Call>>(&mut linker, |call| call)
             .map_err(|e| EngineError::Engine(format!("{e:#}")))?;
         Ok(Self {
             engine,
             linker: Arc::new(linker),
+            ticker,
             pooled,
         })
     }

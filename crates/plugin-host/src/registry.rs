@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use zareba_model::{ErrorCode, Fault, PluginDescription, Sha256};
 use zareba_replica::plugin::{
@@ -117,7 +118,10 @@ impl PluginRuntime for PluginHost {
     }
 
     fn invoke(&mut self, invocation: &Invocation, stage: Box<dyn Stage>) -> (Box<dyn Stage>, Run) {
+        let ticker = Arc::clone(&self.engine.ticker);
+        let running = ticker.run();
         let (mut call, answer, instance) = self.run(invocation, Call::new(invocation, stage));
+        drop(running);
         if let Some(instance) = instance
             && invocation.limits.warm
             && self.warm.len() < WARM_MAX

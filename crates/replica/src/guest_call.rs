@@ -1,12 +1,14 @@
 //! One guest call: the world is lent to the runtime and comes back. Queries of any server and
 //! commands of the leader both come through here. Decides nothing about the result.
 
-use zareba_model::{ErrorCode, Fault, Mount};
+use zareba_model::{ErrorCode, Fault, Mount, ZnodePath};
 
 use crate::plugin::{Caller, GuestAnswer, GuestEntry, GuestFailure, Invocation, PluginRuntime};
-use crate::prepare::LogLine;
 use crate::stage::GuestStage;
 use crate::world::World;
+
+/// A plugin's log line: mount, level, text.
+pub(crate) type LogLine = (ZnodePath, u8, String);
 
 /// What stands in for the world while it is lent; kept, so that no call has to make one.
 pub(crate) type StandIn = Option<Box<World>>;

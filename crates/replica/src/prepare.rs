@@ -13,19 +13,16 @@ use std::collections::BTreeMap;
 use zareba_model::limits::MULTI_OPS_MAX;
 use zareba_model::{
     Answer, Change, ErrorCode, Fault, Forward, Op, Outcome, Permissions, PluginDescription,
-    Principal, SessionId, Sha256, Write, ZnodePath,
+    Principal, SessionId, Sha256, Write,
 };
 
 use crate::change;
-use crate::guest_call::StandIn;
+use crate::guest_call::{LogLine, StandIn};
 use crate::plugin::PluginRuntime;
 use crate::world::World;
 
 /// The reserved subtree: replicated records, shown read-only.
 const RESERVED: &str = "/zareba";
-
-/// A plugin's log line: mount, level, text.
-pub(crate) type LogLine = (ZnodePath, u8, String);
 
 /// What preparing needs at hand.
 pub(crate) struct Prepare<'a, P> {

@@ -11,8 +11,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Attachment, CallId, Effect, Mount, ParkedCall, Revision, SessionId, Sha256, Stat,
-    Xid, ZnodePath, Zxid,
+    Acl, Attachment, CallId, Effect, Mount, ParkedCall, Revision, SessionId, Sha256, Stat, Xid,
+    ZnodePath, Zxid,
 };
 use zareba_tree::Tree;
 

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use zareba_model::{
-    Attachment, ErrorCode, EventKind, Fault, Principal, Relay, SessionId, Zxid,
-};
+use zareba_model::{Attachment, ErrorCode, EventKind, Fault, Principal, Relay, SessionId, Zxid};
 use zareba_wire::{Hello, ServerMessage, Welcome};
 use zareba_zab::Role;
 
