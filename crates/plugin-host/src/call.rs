@@ -134,13 +134,21 @@ pub(crate) fn check_answer(answer: &GuestAnswer, limits: &Limits) -> Result<(), 
 }
 
 /// What a trap is called.
-pub(crate) fn classify(error: &wasmtime::Error, last_words: Option<String>) -> GuestFailure {
+pub(crate) fn classify(
+    error: &wasmtime::Error,
+    limits: &Limits,
+    last_words: Option<String>,
+) -> GuestFailure {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return broken(ErrorCode::PluginLimit, format!("the guest {stop}"));
     }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
-        let message = format!("the guest ran out of time{}", place(error));
+        let message = format!(
+            "the guest ran out of time and was ended at the limit of {} ms{}",
+            limits.time_ms_max,
+            place(error)
+        );
         return broken(ErrorCode::PluginDeadline, message);
     }
     let what = match (last_words, trap) {

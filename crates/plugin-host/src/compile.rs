@@ -163,7 +163,7 @@ fn describe(
         ..Limits::default()
     };
     let failed = |error: &wasmtime::Error, mut call: Call| {
-        let failure = call::classify(error, call.last_words.take());
+        let failure = call::classify(error, &limits, call.last_words.take());
         CompileError::Describe(failure_text(failure))
     };
     let _running = engine.ticker.run();

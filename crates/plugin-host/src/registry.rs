@@ -85,7 +85,7 @@ impl PluginHost {
                 Ok(instance) => instance,
                 Err(failed) => {
                     let (error, mut call) = *failed;
-                    let failure = call::classify(&error, call.last_words.take());
+                    let failure = call::classify(&error, limits, call.last_words.take());
                     return (call, Err(failure), None);
                 }
             },
@@ -103,7 +103,7 @@ impl PluginHost {
             }
             Err(error) => {
                 let mut call = instance.store.into_data();
-                let failure = call::classify(&error, call.last_words.take());
+                let failure = call::classify(&error, limits, call.last_words.take());
                 (call, Err(failure), None)
             }
         }
