@@ -36,7 +36,10 @@ pub async fn activate(client: &Client, name: &str, sha256: Sha256) {
     until("a revision is active", async || {
         match client.activate_plugin(name, sha256).await {
             Err(error) if error.is(ErrorCode::PluginNotReady) => None,
-            other => Some(other.unwrap()),
+            other => {
+                other.unwrap();
+                Some(())
+            }
         }
     })
     .await;

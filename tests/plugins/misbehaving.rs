@@ -24,13 +24,13 @@ const CASES: [Case; 6] = [
         op: "spin",
         input: "",
         code: ErrorCode::PluginDeadline,
-        says: &["ran out of time", "100 ms", "limit"],
+        says: &["time limit of 100 ms", "do less in one call"],
     },
     Case {
         op: "allocate",
         input: "",
         code: ErrorCode::PluginLimit,
-        says: &["memory limit of 8388608"],
+        says: &["memory limit of 8388608", "mount it with a higher limit"],
     },
     Case {
         op: "trap",
@@ -42,13 +42,13 @@ const CASES: [Case; 6] = [
         op: "flood",
         input: "calls",
         code: ErrorCode::PluginLimit,
-        says: &["host-call limit of 1000"],
+        says: &["host-call limit of 1000", "do less in one call"],
     },
     Case {
         op: "flood",
         input: "ops",
         code: ErrorCode::PluginLimit,
-        says: &["op limit of 100"],
+        says: &["op limit of 100", "do less in one call"],
     },
     Case {
         op: "fault",
