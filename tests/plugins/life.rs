@@ -147,17 +147,13 @@ async fn a_new_layout_is_migrated_and_an_older_revision_can_be_rolled_back_to() 
     let gone = client.call("/mixed", "try", DB).await.unwrap_err();
     assert!(gone.to_string().contains("it has echo"), "{gone}");
 
-    // The lock's own migration refuses an unknown layout, or takes it: either way the mount serves.
-    let rolled_back = client.activate_plugin("mixed", lock).await;
-    let serving = match rolled_back {
-        Ok(()) => client.call("/mixed", "try", DB).await.unwrap(),
-        Err(refused) => {
-            println!("rolling back was refused: {refused}");
-            client.call("/mixed", "echo", "still").await.unwrap()
-        }
-    };
-    assert!(!serving.is_empty());
-    assert!(client.exists("/mixed/db").await.unwrap().is_some());
+    plugin::activate(&client, "mixed", lock).await;
+    let held = client.set("/mixed/db", "mine", None).await.unwrap_err();
+    assert!(held.is(ErrorCode::NoAuth), "{held}");
+    assert!(held.to_string().contains("use its operations"), "{held}");
+    client.call("/mixed", "release", DB).await.unwrap();
+    assert!(client.exists("/mixed/db").await.unwrap().is_none());
+    assert!(client.exists("/mixed/migrated").await.unwrap().is_some());
     ensemble.agree().await;
 }
 

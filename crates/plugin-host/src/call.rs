@@ -127,8 +127,9 @@ pub(crate) fn check_answer(answer: &GuestAnswer, limits: &Limits) -> Result<(), 
     };
     if used > max {
         let max = max as u64;
-        let why = Stop::Over { what, max }.to_string();
-        return Err(broken(ErrorCode::PluginLimit, format!("the guest {why}")));
+        let stop = Stop::Over { what, max };
+        let message = format!("the guest {stop}{}", stop.advice());
+        return Err(broken(ErrorCode::PluginLimit, message));
     }
     Ok(())
 }
@@ -140,15 +141,14 @@ pub(crate) fn classify(
     last_words: Option<String>,
 ) -> GuestFailure {
     if let Some(stop) = error.downcast_ref::<Stop>() {
-        return broken(ErrorCode::PluginLimit, format!("the guest {stop}"));
+        let message = format!("the guest {stop}{}", stop.advice());
+        return broken(ErrorCode::PluginLimit, message);
     }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
-        let message = format!(
-            "the guest ran out of time and was ended at the limit of {} ms{}",
-            limits.time_ms_max,
-            place(error)
-        );
+        let max = u64::from(limits.time_ms_max);
+        let stop = Stop::Over { what: "time", max };
+        let message = format!("the guest {stop} ms{}{}", place(error), stop.advice());
         return broken(ErrorCode::PluginDeadline, message);
     }
     let what = match (last_words, trap) {

@@ -23,6 +23,16 @@ pub(crate) enum Stop {
     Describing,
 }
 
+impl Stop {
+    /// What the caller can do about it, to follow the reason.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Over { .. } => "; do less in one call, or mount it with a higher limit",
+            Self::Describing => "",
+        }
+    }
+}
+
 /// Counters of one call.
 #[derive(Debug)]
 pub(crate) struct Budget {
