@@ -12,7 +12,7 @@
 //! # }
 //! ```
 //!
-//! Every wait is for a condition and has a deadline ([`until`]). One ensemble runs at a time in a
+//! Every wait is for a condition and has a deadline ([`until()`]). One ensemble runs at a time in a
 //! test program, so that tests do not starve each other of processors. When a test fails, the last
 //! lines of every server's log are printed.
 
