@@ -23,6 +23,8 @@ pub use tls::{client_config, client_door_config, peer_client_config, peer_server
 pub mod codec;
 pub use codec::PeerMessage;
 
+mod endpoint;
+
 mod outbox;
 
 mod link;

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quinn::{Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime};
+use quinn::{Connection, Endpoint, Incoming, TokioRuntime};
 use rand::Rng;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -20,6 +20,7 @@ use zareba_wire::WireError;
 
 use crate::authority::Credentials;
 use crate::codec::{PeerMessage, encode};
+use crate::endpoint::endpoint_config;
 use crate::error::{MeshError, TlsError};
 use crate::identity::{server_id, server_name};
 use crate::link::{CLOSE_NORMAL, CLOSE_REPLACED, CLOSE_STRANGER, Link, MessageSink};
@@ -80,7 +81,7 @@ impl Mesh {
         }
         enlarge_buffers(&config.socket)?;
         let mut endpoint = Endpoint::new(
-            EndpointConfig::default(),
+            endpoint_config(&config.credentials),
             Some(peer_server_config(&config.ca_pem, &config.credentials)?),
             config.socket,
             Arc::new(TokioRuntime),

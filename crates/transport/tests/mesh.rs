@@ -190,6 +190,37 @@ async fn links_come_back_after_either_side_has_restarted_at_its_port() {
     assert_eq!(one.next().await, received(TWO, ack(3)));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_died_without_a_word_and_is_back_is_not_taken_for_its_former_self() {
+    let authority = CertificateAuthority::create().unwrap();
+    let ((first, first_address), (second, second_address)) = (socket(), socket());
+    let peers = [(TWO, second_address.as_str())];
+    let former = config(&authority, ONE, first, &peers);
+    let credentials = former.credentials.clone();
+    // With its runtime everything of a mesh is gone at once, as with a process.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut one = runtime.spawn(async { Node::start(former) }).await.unwrap();
+    let peers = [(ONE, first_address.as_str())];
+    let mut two = Node::start(config(&authority, TWO, second, &peers));
+    assert_eq!(one.next().await, MeshEvent::PeerUp(TWO));
+    assert_eq!(two.next().await, MeshEvent::PeerUp(ONE));
+    runtime.shutdown_background();
+    drop(one);
+
+    let socket = bind_again(&first_address).await;
+    let peers = [(TWO, second_address.as_str())];
+    let mut one = Node::start(MeshConfig {
+        credentials,
+        ..config(&authority, ONE, socket, &peers)
+    });
+    two.mesh.send(&[ONE], &ack(1)).unwrap();
+    // Silence alone would take longer.
+    let down = tokio::time::timeout(Duration::from_secs(4), two.next());
+    assert_eq!(down.await.unwrap(), MeshEvent::PeerDown(ONE));
+    assert_eq!(two.next().await, MeshEvent::PeerUp(ONE));
+    assert_eq!(one.next().await, MeshEvent::PeerUp(TWO));
+}
+
 /// The old endpoint's driver gives its socket up a moment after its last handle.
 async fn bind_again(address: &str) -> UdpSocket {
     let bound = async {
