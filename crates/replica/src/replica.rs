@@ -349,12 +349,10 @@ impl<P: PluginRuntime> Replica<P> {
         // would overtake what was lost with that reign.
         let to_this_reign = from == self.me || self.zab.is_followed_by(from);
         match relay {
-            Relay::Forward(_)
-            | Relay::Open { .. }
-            | Relay::Attach { .. }
-            | Relay::Touch(_)
-            | Relay::Ready { .. }
-                if !to_this_reign => {}
+            // A sign of life is one, to whichever reign it was given.
+            Relay::Touch(sessions) => self.lead_touch(&sessions),
+            Relay::Forward(forward) if !to_this_reign => self.lead_touch(&[forward.session]),
+            Relay::Open { .. } | Relay::Attach { .. } | Relay::Ready { .. } if !to_this_reign => {}
             Relay::Forward(forward) => self.on_forward(from, forward, outputs),
             Relay::Open {
                 nonce,
@@ -370,7 +368,6 @@ impl<P: PluginRuntime> Replica<P> {
             } => {
                 self.lead_attach(from, nonce, session, password, outputs);
             }
-            Relay::Touch(sessions) => self.lead_touch(&sessions),
             Relay::Ready { server, revisions } if server == from => {
                 self.lead_ready(server, revisions);
             }
