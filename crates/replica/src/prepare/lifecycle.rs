@@ -92,6 +92,12 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         }
         let component = self.world.tree.component(&sha256);
         let Some(size) = component.filter(|it| it.is_complete()).map(|it| it.total()) else {
+            // A quorum without this leader's own disk commits too: the pieces that the client was
+            // told of may be on their way to this tree.
+            let applied = component.map_or(0, |it| it.received());
+            if self.world.component_received(&sha256) > applied {
+                return Err(not_ready(&sha256));
+            }
             let why = format!("component {sha256} has not been pushed completely; push it first");
             return Err(Fault::new(ErrorCode::NoNode, why));
         };
