@@ -17,6 +17,9 @@ pub use stat::Stat;
 pub mod session;
 pub use session::{Acked, Attachment, Password, SessionId, Xid};
 
+pub mod ensemble;
+pub use ensemble::{Ensemble, EnsembleChange, EnsembleError, Member, MemberRole, Members};
+
 pub mod op;
 pub use op::{Change, ChildrenPage, CreateMode, Op, PluginOp, Read, Write};
 

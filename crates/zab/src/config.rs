@@ -8,7 +8,7 @@ use zareba_model::ServerId;
 use crate::quorum::majority;
 
 /// How one server takes part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// This server.
     pub me: ServerId,
@@ -45,7 +45,7 @@ pub struct Config {
 
 /// Known bugs of other implementations, planted on request.
 #[cfg(feature = "bugs")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bug {
     /// What is written counts as durable at once.
     AckBeforeFsync,

@@ -26,7 +26,7 @@ use crate::output::{Output, Token};
 use crate::timer::Timer;
 
 /// How far the server has come with its leader.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     /// Waits for the link, if there is none, and for the epoch.
     Knocking { sent: bool },
@@ -51,7 +51,7 @@ enum Stage {
 }
 
 /// One attempt to follow one leader.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Following {
     leader: ServerId,
     join: Join,

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use zareba_model::{Entry, Zxid};
 
 /// The known part of the one total order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct History {
     base: Zxid,
     entries: VecDeque<Entry>,

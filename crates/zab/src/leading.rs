@@ -26,7 +26,7 @@ use crate::quorum::{is_quorum, majority, reached_by};
 use crate::timer::Timer;
 
 /// How far a reign has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     /// Waits for a quorum of followers, whose accepted epochs tell the next one.
     Gathering,
@@ -42,7 +42,7 @@ enum Stage {
 }
 
 /// One reign.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Leading {
     stage: Stage,
     /// The epoch; 0 while gathering.

@@ -15,7 +15,7 @@ use crate::member::Knock;
 use crate::message::Join;
 
 /// How far a follower has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Step {
     /// It waits for the epoch.
     Knocked,
@@ -32,7 +32,7 @@ pub(crate) enum Step {
 }
 
 /// One follower.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LearnerProgress {
     pub(crate) join: Join,
     pub(crate) step: Step,

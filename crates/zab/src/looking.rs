@@ -17,7 +17,7 @@ use crate::quorum::is_quorum;
 use crate::timer::Timer;
 
 /// One server's election.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Looking {
     vote: Candidate,
     /// Votes of others in this round.

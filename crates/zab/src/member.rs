@@ -13,7 +13,7 @@ use crate::output::{Output, Token};
 use crate::persistence::{Epochs, Writes};
 
 /// What the disk holds when a server starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Recovered {
     /// The newest epoch promised.
     pub accepted_epoch: Epoch,
@@ -33,7 +33,7 @@ pub struct Recovered {
 }
 
 /// A follower at the door of a server that does not lead yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Knock {
     pub(crate) join: Join,
     pub(crate) accepted_epoch: Epoch,
@@ -55,7 +55,7 @@ pub(crate) enum Next {
 }
 
 /// The part of a server that outlives its phases.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Member {
     pub(crate) config: Config,
     pub(crate) now: Now,

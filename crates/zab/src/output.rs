@@ -9,7 +9,7 @@ use crate::message::Message;
 pub struct Token(pub u64);
 
 /// A write to the log or the epochs page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Persist {
     /// Append, in order, without a hole.
     Append {
@@ -52,7 +52,7 @@ pub enum Role {
 }
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Send over the standing link, in order; dropped if there is none.
     Send {

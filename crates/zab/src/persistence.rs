@@ -20,7 +20,7 @@ impl<T> Durable<T> {
 }
 
 /// The two numbers of the epochs page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Epochs {
     /// The newest epoch promised.
     pub(crate) accepted: Epoch,
@@ -29,7 +29,7 @@ pub(crate) struct Epochs {
 }
 
 /// Writes in their order, the durable ones forgotten.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Writes {
     last: Token,
     done: Token,

@@ -19,7 +19,7 @@ use crate::output::{Output, Role};
 pub struct NotLeading;
 
 /// One server's part in the one order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Zab {
     pub(crate) member: Member,
     pub(crate) state: State,
@@ -28,7 +28,7 @@ pub struct Zab {
 }
 
 /// What the server is doing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     Looking(Looking),
     Leading(Leading),
