@@ -61,6 +61,15 @@ impl History {
         }
     }
 
+    /// The last entry at or below `zxid`, or the base; none if that is below the base too.
+    pub(crate) fn floor(&self, zxid: Zxid) -> Option<Zxid> {
+        if zxid < self.base {
+            return None;
+        }
+        let run = self.runs.iter().rev().find(|(first, _)| *first <= zxid);
+        Some(run.map_or(self.base, |(_, last)| zxid.min(*last)))
+    }
+
     pub(crate) fn base(&self) -> Zxid {
         self.base
     }

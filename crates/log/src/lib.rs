@@ -47,6 +47,8 @@ mod window;
 
 mod history;
 
+mod index;
+
 mod recovery;
 
 mod damage_note;
@@ -61,6 +63,9 @@ mod open;
 
 mod replay;
 pub use replay::Replay;
+
+mod slice;
+pub use slice::LogSlice;
 
 pub mod memory_disk;
 pub use memory_disk::MemoryDisk;

@@ -11,6 +11,7 @@ use crate::disk::{Disk, DiskError};
 use crate::epochs::{Epochs, EpochsPage};
 use crate::error::{Damage, LogError};
 use crate::history::{Cuts, History};
+use crate::index::Index;
 use crate::record::{RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::recovery::Segment;
 use crate::window::segment_name;
@@ -71,6 +72,7 @@ pub struct Log<D> {
     pub(crate) strays: Vec<u64>,
     pub(crate) history: History,
     pub(crate) cuts: Cuts,
+    pub(crate) index: Index,
     pub(crate) committed: Zxid,
     pub(crate) durable: Zxid,
     /// The end of the last segment that is not written yet.
@@ -106,8 +108,9 @@ impl<D: Disk> Log<D> {
                 zxid: *zxid,
                 previous: self.history.last(),
             };
-            self.place(record, payload)?;
+            let at = self.place(record, payload)?;
             self.history.push(*zxid);
+            self.index.push(*zxid, at);
         }
         self.committed = self.committed.max(committed);
         Ok(())
@@ -156,6 +159,7 @@ impl<D: Disk> Log<D> {
             let at = self.place(Record::Cut { keep, last }, &[])?;
             self.history.cut(keep);
             self.cuts.push(at, keep);
+            self.index.cut(keep);
             self.committed = self.committed.min(keep);
             // Until the sync below has returned, neither the old nor the new tail may count.
             self.durable = self.durable.min(keep);
@@ -186,6 +190,7 @@ impl<D: Disk> Log<D> {
         if let Some(first) = self.segments.first().filter(|_| count > 0) {
             self.history.purge(first.base);
             self.cuts.purge(first.number);
+            self.index.purge(first.number);
         }
         self.remove(gone)
     }
@@ -199,6 +204,7 @@ impl<D: Disk> Log<D> {
         let mut gone: Vec<u64> = self.segments.drain(..).map(|old| old.number).collect();
         self.history = History::new(base);
         self.cuts = Cuts::default();
+        self.index = Index::default();
         self.committed = base;
         self.begin_segment(number, 0, 0, 0)?;
         self.make_durable()?;

@@ -40,6 +40,7 @@ impl<D: Disk> Log<D> {
             segments: found.segments,
             history: found.history,
             cuts: found.cuts,
+            index: found.index,
             committed: found.committed,
             durable: Zxid::ZERO,
             buffer: Vec::new(),

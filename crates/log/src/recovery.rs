@@ -17,6 +17,7 @@ use zareba_model::Zxid;
 use crate::disk::{Disk, DiskError};
 use crate::error::{Damage, LogError};
 use crate::history::{Cuts, History};
+use crate::index::Index;
 use crate::log::Origin;
 use crate::record::{HeaderRead, Record, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::window::{Tail, Window, segment_name, segment_number};
@@ -40,6 +41,7 @@ pub(crate) struct Found {
     pub(crate) segments: Vec<Segment>,
     pub(crate) history: History,
     pub(crate) cuts: Cuts,
+    pub(crate) index: Index,
     pub(crate) committed: Zxid,
     /// Behind the last byte of a write that was never synced, in the last segment.
     pub(crate) torn_end: Option<u64>,
@@ -69,6 +71,7 @@ pub(crate) fn scan<D: Disk>(disk: &mut D, origin: Origin) -> Result<Found, LogEr
         segments: Vec::new(),
         history: History::new(origin.base),
         cuts: Cuts::default(),
+        index: Index::default(),
         committed: origin.base,
         torn_end: None,
         damage: None,
@@ -265,6 +268,7 @@ fn take(record: Record, at: (u64, u64), found: &mut Found) -> Result<(), &'stati
                 return Err("an entry is missing before it");
             }
             found.history.push(zxid);
+            found.index.push(zxid, at);
         }
         Record::Mark { last, committed } => {
             if last != end {
@@ -279,6 +283,7 @@ fn take(record: Record, at: (u64, u64), found: &mut Found) -> Result<(), &'stati
             }
             found.history.cut(keep);
             found.cuts.push(at, keep);
+            found.index.cut(keep);
             found.committed = found.committed.min(keep);
         }
     }

@@ -38,10 +38,13 @@ impl<D: Disk> Log<D> {
             .find(|segment| segment.base <= after);
         // A cut may have taken the log to before its first segment.
         let first = first.or(self.segments.first()).ok_or(below)?;
+        let start = (first.number, SEGMENT_HEADER_BYTES);
+        // Entries that were not cut stand in the files in the order of their zxids.
+        let (segment, offset) = self.index.before(after).unwrap_or(start).max(start);
         Ok(Replay {
             after,
-            segment: first.number,
-            offset: SEGMENT_HEADER_BYTES,
+            segment,
+            offset,
             window: None,
         })
     }

@@ -6,7 +6,9 @@
 )]
 
 use bytes::Bytes;
-use zareba_log::{Config, Damage, Disk, DiskError, Epochs, Log, LogError, MemoryDisk, Origin};
+use zareba_log::{
+    Config, Damage, Disk, DiskError, Epochs, Log, LogError, LogSlice, MemoryDisk, Origin,
+};
 use zareba_model::{Entry, Epoch, Zxid};
 
 const SMALL: Config = Config {
@@ -381,4 +383,110 @@ fn what_is_left_of_a_torn_tail_never_becomes_part_of_the_log() {
     let (mut log, recovered) = Log::open(log.into_disk(), config, Origin::default()).unwrap();
     assert_eq!((recovered.last, recovered.damage), (Zxid::new(1, 1), None));
     assert_eq!(read_all(&mut log, Zxid::ZERO), [first]);
+}
+
+#[test]
+fn a_slice_continues_what_it_was_asked_for_until_the_durable_end() {
+    let (mut log, _) = open(MemoryDisk::new());
+    log.append(&entries(1, 1..=60), Zxid::ZERO).unwrap();
+    log.append(&entries(3, 1..=60), Zxid::ZERO).unwrap();
+    log.sync().unwrap();
+    log.append(&entries(3, 61..=62), Zxid::ZERO).unwrap();
+    let mut after = Zxid::ZERO;
+    let mut all = Vec::new();
+    loop {
+        let slice = log.read_after(after, 100).unwrap();
+        let LogSlice::Entries {
+            after: floor,
+            entries,
+            is_end,
+        } = slice
+        else {
+            panic!("nothing was purged: {slice:?}");
+        };
+        assert_eq!(floor, after);
+        after = entries.last().unwrap().zxid;
+        all.extend(entries);
+        if is_end {
+            break;
+        }
+    }
+    assert_eq!(all, [entries(1, 1..=60), entries(3, 1..=60)].concat());
+    let beyond = log.read_after(Zxid::new(3, 60), 100).unwrap();
+    assert!(
+        matches!(&beyond, LogSlice::Entries { entries, is_end: true, .. } if entries.is_empty()),
+        "{beyond:?}"
+    );
+}
+
+#[test]
+fn a_slice_says_what_it_follows_if_the_log_has_another_history_or_begins_later() {
+    let (mut log, _) = open(MemoryDisk::new());
+    log.append(&entries(1, 1..=40), Zxid::ZERO).unwrap();
+    log.append(&entries(4, 1..=40), Zxid::ZERO).unwrap();
+    log.sync().unwrap();
+    assert_eq!(log.floor(Zxid::new(2, 7)), Some(Zxid::new(1, 40)));
+    let slice = log.read_after(Zxid::new(2, 7), 1).unwrap();
+    let expected = LogSlice::Entries {
+        after: Zxid::new(1, 40),
+        entries: entries(4, 1..=1),
+        is_end: false,
+    };
+    assert_eq!(slice, expected);
+    log.purge_below(Zxid::new(1, 35)).unwrap();
+    let base = log.base();
+    assert!(base > Zxid::ZERO && base <= Zxid::new(1, 35));
+    assert_eq!(log.floor(Zxid::new(1, 1)), None);
+    let gone = log.read_after(Zxid::new(1, 1), 1).unwrap();
+    assert_eq!(gone, LogSlice::Gone { base });
+    // At the base itself the log is whole.
+    assert!(matches!(
+        log.read_after(base, 1).unwrap(),
+        LogSlice::Entries { after, .. } if after == base
+    ));
+}
+
+#[test]
+fn a_slice_from_the_middle_reads_little_of_a_large_log_and_knows_what_is_behind() {
+    let config = Config {
+        segment_bytes: 8 << 20,
+    };
+    let (mut log, _) = Log::open(MemoryDisk::new(), config, Origin::default()).unwrap();
+    let big = |counter| Entry {
+        zxid: Zxid::new(1, counter),
+        payload: Bytes::from(vec![counter as u8; 10_000]),
+    };
+    let all: Vec<Entry> = (1..=2000).map(big).collect();
+    log.append(&all, Zxid::ZERO).unwrap();
+    log.sync().unwrap();
+    let whole = log.bytes_behind(Zxid::ZERO);
+    for counter in [1, 500, 1000, 1999] {
+        let slice = log.read_after(Zxid::new(1, counter), 30_000).unwrap();
+        let LogSlice::Entries { entries, .. } = slice else {
+            panic!("nothing was purged");
+        };
+        assert_eq!(entries[0], all[counter as usize]);
+        let behind = log.bytes_behind(Zxid::new(1, counter));
+        let exact = u64::from(2000 - counter) * 10_032;
+        assert!(
+            behind >= exact && behind < exact + (512 << 10),
+            "{behind} for {exact} of {whole}"
+        );
+    }
+    // What was cut and written anew is read as it is now, also when found by the index.
+    log.truncate_after(Zxid::new(1, 700)).unwrap();
+    log.append(&entries(2, 1..=3), Zxid::ZERO).unwrap();
+    log.sync().unwrap();
+    let slice = log.read_after(Zxid::new(1, 700), 1 << 20).unwrap();
+    let expected = LogSlice::Entries {
+        after: Zxid::new(1, 700),
+        entries: entries(2, 1..=3),
+        is_end: true,
+    };
+    assert_eq!(slice, expected);
+    let (mut again, _) = Log::open(log.into_disk(), config, Origin::default()).unwrap();
+    assert_eq!(
+        again.read_after(Zxid::new(1, 700), 1 << 20).unwrap(),
+        expected
+    );
 }
