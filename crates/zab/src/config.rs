@@ -19,6 +19,10 @@ pub struct Config {
     /// A follower that hears nothing from its leader for so long looks for another; a leader that
     /// hears from no quorum for so long steps down. Milliseconds.
     pub silence_max_ms: u64,
+    /// Ticks further apart than this mean that this server itself stood still: what lies beyond
+    /// counts as nobody's silence, for what was sent meanwhile may not have been read yet.
+    /// Milliseconds, several times what lies between two ticks.
+    pub tick_gap_max_ms: u64,
     /// Discovery and synchronization must end within this, snapshot streams apart, milliseconds.
     pub join_max_ms: u64,
     /// A quorum agrees, yet better votes may be on their way: wait so long, milliseconds.
@@ -63,6 +67,7 @@ impl Config {
             voters: voters.into_iter().collect(),
             heartbeat_ms: 50,
             silence_max_ms: 400,
+            tick_gap_max_ms: 30,
             join_max_ms: 5_000,
             settle_ms: 20,
             vote_repeat_ms: 100,

@@ -59,6 +59,7 @@ pub(crate) struct Following {
     epoch: Epoch,
     stage: Stage,
     began_at: Now,
+    /// In waking time, see [`Member::awake`].
     heard_at: Now,
     /// The leader knows that this is durable here.
     acked: Zxid,
@@ -78,7 +79,7 @@ impl Following {
             epoch: Epoch(0),
             stage: Stage::Knocking { sent: false },
             began_at: member.now,
-            heard_at: member.now,
+            heard_at: member.awake,
             acked: Zxid::ZERO,
         };
         if member.peers.contains(&leader) {
@@ -93,7 +94,7 @@ impl Following {
             self.stage,
             Stage::Receiving { .. } | Stage::Adopted | Stage::Broadcasting
         );
-        let silent = Timer::Silence.fired(&member.config, self.heard_at, member.now);
+        let silent = Timer::Silence.fired(&member.config, self.heard_at, member.awake);
         if silent || joining && Timer::Join.fired(&member.config, self.began_at, member.now) {
             return Next::Look;
         }
@@ -133,13 +134,13 @@ impl Following {
             // Everything else on this link belongs to an earlier attempt.
             return match message {
                 Message::NewEpoch { join, epoch } if sent && join == self.join => {
-                    self.heard_at = member.now;
+                    self.heard_at = member.awake;
                     self.on_new_epoch(member, epoch, outputs)
                 }
                 _ => Next::Stay,
             };
         }
-        self.heard_at = member.now;
+        self.heard_at = member.awake;
         if let Message::Ping { number, .. } = message {
             self.send_pong(number, outputs);
         }

@@ -48,9 +48,12 @@ pub(crate) struct Leading {
     /// The epoch; 0 while gathering.
     epoch: Epoch,
     learners: BTreeMap<ServerId, LearnerProgress>,
-    /// When each server was last heard, over broken links too.
+    /// When each server was last heard, over broken links too; in waking time, see
+    /// [`Member::awake`].
     heard: BTreeMap<ServerId, Now>,
     began_at: Now,
+    /// The same in waking time.
+    awake_from: Now,
     pinged_at: Now,
     /// How many pings were sent.
     round: u64,
@@ -70,8 +73,12 @@ impl Leading {
             stage: Stage::Gathering,
             epoch: Epoch(0),
             learners: BTreeMap::new(),
-            heard: knocks.keys().map(|server| (*server, member.now)).collect(),
+            heard: knocks
+                .keys()
+                .map(|server| (*server, member.awake))
+                .collect(),
             began_at: member.now,
+            awake_from: member.awake,
             pinged_at: member.now,
             round: 0,
             ping_wanted: false,
@@ -109,7 +116,7 @@ impl Leading {
         let Some(learner) = self.learners.get(&from) else {
             return Next::Stay;
         };
-        self.heard.insert(from, member.now);
+        self.heard.insert(from, member.awake);
         match message {
             Message::AckEpoch {
                 join,
@@ -203,13 +210,13 @@ impl Leading {
     fn is_deserted(&self, member: &Member) -> bool {
         let heard = member.config.voters.iter().map(|server| {
             if *server == member.config.me {
-                return member.now;
+                return member.awake;
             }
-            self.heard.get(server).copied().unwrap_or(self.began_at)
+            self.heard.get(server).copied().unwrap_or(self.awake_from)
         });
         let needed = majority(member.config.voters.len());
-        let since = reached_by(needed, heard.collect()).unwrap_or(self.began_at);
-        Timer::Silence.fired(&member.config, since, member.now)
+        let since = reached_by(needed, heard.collect()).unwrap_or(self.awake_from);
+        Timer::Silence.fired(&member.config, since, member.awake)
     }
 
     /// True if the reign should be established by now.

@@ -59,6 +59,10 @@ pub(crate) enum Next {
 pub(crate) struct Member {
     pub(crate) config: Config,
     pub(crate) now: Now,
+    /// Time that this server was awake, by which silence is measured. It goes on with the ticks,
+    /// with each of them by a bounded step: a server that was asleep does not accuse its peers.
+    pub(crate) awake: Now,
+    ticked_at: Now,
     /// Servers to which a link stands.
     pub(crate) peers: BTreeSet<ServerId>,
     pub(crate) history: History,
@@ -81,6 +85,8 @@ impl Member {
         let may_vote = recovered.may_vote && config.voters.contains(&config.me);
         Self {
             now,
+            awake: now,
+            ticked_at: now,
             peers: BTreeSet::new(),
             history,
             writes,
@@ -94,6 +100,14 @@ impl Member {
             knocks: BTreeMap::new(),
             config,
         }
+    }
+
+    /// Time has passed, and this server was awake for all of it or stood still for a part.
+    pub(crate) fn tick(&mut self) {
+        let gap = self.now.0.saturating_sub(self.ticked_at.0);
+        self.ticked_at = self.now;
+        let longest = Now::default().after_ms(self.config.tick_gap_max_ms).0;
+        self.awake.0 = self.awake.0.saturating_add(gap.min(longest));
     }
 
     /// What this server has to offer as a leader: nothing, if it may not vote.

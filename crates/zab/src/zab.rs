@@ -180,6 +180,7 @@ impl Zab {
     }
 
     fn on_tick(&mut self, outputs: &mut Vec<Output>) -> Next {
+        self.member.tick();
         match &mut self.state {
             State::Looking(looking) => looking.on_tick(&self.member, outputs),
             State::Leading(leading) => leading.on_tick(&self.member, outputs),

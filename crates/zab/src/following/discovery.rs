@@ -14,7 +14,7 @@ impl Following {
         self.join = member.next_join();
         self.epoch = Epoch(0);
         self.stage = Stage::Knocking { sent: true };
-        self.heard_at = member.now;
+        self.heard_at = member.awake;
         let message = Message::FollowerInfo {
             join: self.join,
             accepted_epoch: member.epochs.accepted,

@@ -19,7 +19,7 @@ impl Leading {
         outputs: &mut Vec<Output>,
     ) -> Next {
         self.forget(from, outputs);
-        self.heard.insert(from, member.now);
+        self.heard.insert(from, member.awake);
         self.learners.insert(from, LearnerProgress::new(knock));
         match self.stage {
             Stage::Gathering => self.advance(member, outputs),

@@ -21,4 +21,5 @@ mod oracle;
 mod random;
 mod rng;
 mod scripts;
+mod silence;
 mod words;
