@@ -93,16 +93,6 @@ const FILE_LINES_MAX: usize = 800;
 /// Modules of one crate that import each other in a circle, with the reason why they may.
 const ALLOWED_KNOTS: &[knot::Allowed] = &[
     knot::Allowed {
-        room: "zab",
-        modules: &["leading", "zab"],
-        reason: "`NotLeading`, the answer of `Zab::propose`, is given where the proposal is made",
-    },
-    knot::Allowed {
-        room: "zab",
-        modules: &["message", "output", "persistence"],
-        reason: "an ack carries `Durable`, which only the owner of the writes, outputs, can make",
-    },
-    knot::Allowed {
         room: "tree",
         modules: &["children", "node", "nodes", "path_index"],
         reason: "a node holds the `NodeId` of its children in the table that holds the nodes",

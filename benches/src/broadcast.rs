@@ -128,7 +128,7 @@ impl Broadcast {
                     }
                     Output::Persist { token, .. } => written = Some(token),
                     Output::Deliver(_) => self.delivered += 1,
-                    Output::Role(_) => {}
+                    Output::Role(_) | Output::Ensemble(_) => {}
                     Output::SendSnapshot { .. }
                     | Output::ReceiveSnapshot { .. }
                     | Output::AbandonSnapshot { .. } => {

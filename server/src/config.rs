@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(config.limits.handshakes_max, 1_000);
         let zab = config.zab();
         assert_eq!((zab.heartbeat_ms, zab.silence_max_ms), (100, 900));
-        assert_eq!(zab.voters, [ServerId(1), ServerId(2)].into());
+        assert_eq!(zab.ensemble.voters(), [ServerId(1), ServerId(2)].into());
     }
 
     #[test]

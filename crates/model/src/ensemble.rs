@@ -228,20 +228,28 @@ impl Ensemble {
 
 /// More than half of the weight in more than half of the groups that have any.
 fn contains_quorum(members: &Members, has: impl Fn(ServerId) -> bool) -> bool {
-    // Per group: all weight, and the weight that is there.
-    let mut groups: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-    for (server, member) in members {
-        if let MemberRole::Voter { weight, group } = member.role {
-            let (all, there) = groups.entry(group).or_default();
-            *all += u64::from(weight);
-            if has(*server) {
-                *there += u64::from(weight);
+    let votes = members.iter().filter_map(|(server, it)| match it.role {
+        MemberRole::Voter { weight, group } if weight > 0 => Some((*server, weight, group)),
+        _ => None,
+    });
+    // Asked for every commit, hence without a table: the groups are taken one after the other.
+    let (mut groups, mut won) = (0_usize, 0_usize);
+    let mut next = votes.clone().map(|(_, _, group)| group).min();
+    while let Some(current) = next {
+        let (mut all, mut there) = (0_u64, 0_u64);
+        next = None;
+        for (server, weight, group) in votes.clone() {
+            if group == current {
+                all += u64::from(weight);
+                there += if has(server) { u64::from(weight) } else { 0 };
+            } else if group > current && next.is_none_or(|other| group < other) {
+                next = Some(group);
             }
         }
+        groups += 1;
+        won += usize::from(there * 2 > all);
     }
-    groups.retain(|_, (all, _)| *all > 0);
-    let won = groups.values().filter(|(all, there)| there * 2 > *all);
-    won.count() * 2 > groups.len()
+    won * 2 > groups
 }
 
 fn weight_of(members: &Members, server: ServerId) -> Option<u32> {

@@ -278,6 +278,8 @@ impl<P: PluginRuntime> Replica<P> {
                     }
                     ZabOutput::Deliver(entry) => self.deliver(&entry, outputs),
                     ZabOutput::Role(role) => self.on_role(role, outputs),
+                    // The shell's links are those of its configuration still.
+                    ZabOutput::Ensemble(_) => {}
                     ZabOutput::SendSnapshot { to, base } => {
                         assert_eq!(base, self.world.tree.applied(), "streams start at the tree");
                         self.outgoing.start(to, base);

@@ -1,19 +1,23 @@
 //! The ensemble and the times and windows of broadcast. Defaults suit servers on one machine or
 //! in one data centre.
 
-use std::collections::BTreeSet;
+#![allow(
+    unpredictable_function_pointer_comparisons,
+    reason = "configurations are compared only by a checker, which sets the function once"
+)]
 
-use zareba_model::ServerId;
-
-use crate::quorum::majority;
+use zareba_model::{Ensemble, ServerId};
 
 /// How one server takes part.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// This server.
     pub me: ServerId,
-    /// All voters, this server included.
-    pub voters: BTreeSet<ServerId>,
+    /// The members, until the tree, a snapshot or the log tells of a newer ensemble.
+    pub ensemble: Ensemble,
+    /// The one question asked of a payload: does it change the ensemble, and to what? An ensemble
+    /// with a higher version than all before it is in force as soon as its entry is in the log.
+    pub ensemble_in: fn(&[u8]) -> Option<Ensemble>,
     /// A leader pings so often, milliseconds.
     pub heartbeat_ms: u64,
     /// A follower that hears nothing from its leader for so long looks for another; a leader that
@@ -37,6 +41,8 @@ pub struct Config {
     pub batch_entries_max: usize,
     /// Bytes in one `Propose` message, beyond which it is closed.
     pub batch_bytes_max: usize,
+    /// A follower whose log ends at most so many entries before the leader's is level with it.
+    pub lag_entries_max: usize,
     /// Bytes of messages a follower keeps while a snapshot is on its way to it; with more it
     /// gives the snapshot up and joins anew.
     pub kept_bytes_max: usize,
@@ -60,11 +66,12 @@ pub enum Bug {
 }
 
 impl Config {
-    /// Defaults for an ensemble.
+    /// Defaults for an ensemble of equal voters that never changes.
     pub fn new(me: ServerId, voters: impl IntoIterator<Item = ServerId>) -> Self {
         Self {
             me,
-            voters: voters.into_iter().collect(),
+            ensemble: Ensemble::of_voters(voters),
+            ensemble_in: |_| None,
             heartbeat_ms: 50,
             silence_max_ms: 400,
             tick_gap_max_ms: 30,
@@ -75,6 +82,7 @@ impl Config {
             window_bytes: 64 << 20,
             batch_entries_max: 1_000,
             batch_bytes_max: 4 << 20,
+            lag_entries_max: 1_000,
             kept_bytes_max: 1 << 30,
             counter_max: u32::MAX,
             #[cfg(feature = "bugs")]
@@ -84,13 +92,13 @@ impl Config {
 }
 
 impl Config {
-    /// How many logs an entry must be in to be committed.
-    pub(crate) fn commit_quorum(&self) -> usize {
+    /// True if one log is enough to commit; only as a planted bug.
+    pub(crate) fn commits_below_quorum(&self) -> bool {
         #[cfg(feature = "bugs")]
         if self.bug == Some(Bug::CommitBelowQuorum) {
-            return 1;
+            return true;
         }
-        majority(self.voters.len())
+        false
     }
 
     /// True if writes are to be taken for durable at once; only as a planted bug.

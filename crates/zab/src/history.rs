@@ -159,6 +159,11 @@ impl History {
         self.entries.range(self.position(after)..)
     }
 
+    /// How many entries stand behind `after`; `None` if that is below the window.
+    pub(crate) fn count_behind(&self, after: Zxid) -> Option<usize> {
+        (after >= self.base).then(|| self.entries.len() - self.position(after))
+    }
+
     /// How many entries are not committed yet.
     pub(crate) fn uncommitted(&self) -> usize {
         self.entries.len() - self.position(self.committed)

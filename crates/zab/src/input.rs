@@ -1,6 +1,6 @@
 //! Everything that can happen to a server, as far as broadcast is concerned.
 
-use zareba_model::{ServerId, Zxid};
+use zareba_model::{Ensemble, ServerId, Zxid};
 
 use crate::message::Message;
 use crate::output::Token;
@@ -40,5 +40,8 @@ pub enum Input {
     SnapshotInstalled {
         /// Where the stream began.
         base: Zxid,
+        /// The ensemble that the state names, if it names one. The state may be newer than its
+        /// base, and so may this.
+        ensemble: Option<Ensemble>,
     },
 }

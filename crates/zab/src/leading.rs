@@ -14,6 +14,7 @@ mod synchronization;
 
 use std::collections::BTreeMap;
 
+use thiserror::Error;
 use zareba_model::{Entry, Epoch, ServerId, Zxid};
 
 use crate::input::Now;
@@ -22,8 +23,13 @@ use crate::member::{Member, Next};
 use crate::message::Message;
 use crate::output::{Output, Token};
 use crate::persistence::Durable;
-use crate::quorum::{is_quorum, majority, reached_by};
+use crate::quorum::reached;
 use crate::timer::Timer;
+
+/// Only an established leader proposes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("this server is not an established leader")]
+pub struct NotLeading;
 
 /// How far a reign has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,12 +69,15 @@ pub(crate) struct Leading {
     batch: Vec<Entry>,
     /// The commit point the followers have been told.
     announced: Zxid,
+    /// The ensemble whose former members have been sent away.
+    dismissed: u64,
 }
 
 impl Leading {
     /// The reign of a server just elected.
     pub(crate) fn start(member: &mut Member, outputs: &mut Vec<Output>) -> (Self, Next) {
-        let knocks = std::mem::take(&mut member.knocks);
+        let mut knocks = std::mem::take(&mut member.knocks);
+        knocks.retain(|server, _| member.ensemble().contains(*server));
         let mut leading = Self {
             stage: Stage::Gathering,
             epoch: Epoch(0),
@@ -84,6 +93,7 @@ impl Leading {
             ping_wanted: false,
             batch: Vec::new(),
             announced: Zxid::ZERO,
+            dismissed: member.ensemble().version,
         };
         for (server, knock) in knocks {
             leading.learners.insert(server, LearnerProgress::new(knock));
@@ -208,14 +218,10 @@ impl Leading {
 
     /// True if no quorum has been heard for too long.
     fn is_deserted(&self, member: &Member) -> bool {
-        let heard = member.config.voters.iter().map(|server| {
-            if *server == member.config.me {
-                return member.awake;
-            }
-            self.heard.get(server).copied().unwrap_or(self.awake_from)
-        });
-        let needed = majority(member.config.voters.len());
-        let since = reached_by(needed, heard.collect()).unwrap_or(self.awake_from);
+        let heard = self.heard.iter().map(|(server, at)| (*server, *at));
+        let heard = heard.chain([(member.config.me, member.awake)]);
+        // Whoever has not been heard at all is as one heard when the reign began.
+        let since = reached(member.ensemble(), heard).unwrap_or(self.awake_from);
         Timer::Silence.fired(&member.config, since, member.awake)
     }
 
@@ -232,14 +238,32 @@ impl Leading {
         learner.is_some_and(|learner| learner.step >= Step::Synchronized)
     }
 
+    /// True if that follower serves, its log nearly as long as this one.
+    pub(crate) fn is_level(&self, member: &Member, server: ServerId) -> bool {
+        if server == member.config.me {
+            return true;
+        }
+        let lag = |learner: &LearnerProgress| member.history.count_behind(learner.acked);
+        self.learners
+            .get(&server)
+            .filter(|learner| learner.step == Step::Serving)
+            .and_then(lag)
+            .is_some_and(|lag| lag <= member.config.lag_entries_max)
+    }
+
+    /// Up to where that server has the log durably.
+    pub(crate) fn acked(&self, member: &Member, server: ServerId) -> Option<Zxid> {
+        if server == member.config.me {
+            return Some(Self::own_ack(member).value());
+        }
+        self.learners.get(&server).map(|learner| learner.acked)
+    }
+
     /// True if a quorum consists of this server and of followers that fit.
     fn has_quorum(&self, member: &Member, fits: impl Fn(&LearnerProgress) -> bool) -> bool {
-        let servers = self
-            .learners
-            .iter()
-            .filter(|(_, learner)| fits(learner))
-            .map(|(server, _)| *server);
-        is_quorum(&member.config.voters, servers.chain([member.config.me]))
+        let has =
+            |server| server == member.config.me || self.learners.get(&server).is_some_and(&fits);
+        member.ensemble().is_quorum(has)
     }
 
     /// Where this server's own log stands among the acks.

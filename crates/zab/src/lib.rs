@@ -56,10 +56,31 @@
 //!
 //! [`Zab::check_invariants`] asserts what one server can see of these.
 //!
+//! # The ensemble
+//!
+//! The ensemble is part of the order: an entry's payload may change it ([`Config::ensemble_in`]), and
+//! of all ensembles a server knows, the one with the highest version is in force, from the moment its
+//! entry is in the log. A truncation takes it back. Everything that counts a quorum counts one of the
+//! ensemble in force *here*. A change of voters is proposed by the caller as two entries: one with the
+//! members before and behind it ([`zareba_model::Ensemble::outgoing`]), whose quorums contain one of either side, and, once
+//! that is delivered at the leader, one with the members behind it alone.
+//!
+//! Why two leaders never pass each other: the quorums of two neighbours among {before, joint, behind}
+//! intersect. A leader *behind* exists only where the joint entry is committed, hence in the logs of a
+//! quorum *before*. A leader whose log lacks it still counts quorums *before*, so it meets the entry
+//! among its promises and gives up, exactly as it would for any other committed entry; it is never
+//! established, and no server of the ensemble behind needs its word. What an established leader finds
+//! in its log is committed by its establishment, so that two changes are never under way at once.
+//!
+//! A server votes and promises also where it is no voter as far as it knows, for it may know too
+//! little; whose word counts is for the counting server to say. A leader refuses the knock of whoever
+//! is no member as far as *it* knows. A leader that is to lead no longer, because it is no voter any
+//! more or has no weight, goes when that is delivered and everybody has been told; so does, from the
+//! leader's company, a follower that is no member any more.
+//!
 //! # Servers that count for nothing
 //!
-//! A server whose log was damaged ([`Recovered::may_vote`] is false), or that is not among the voters,
-//! casts no vote, joins only a leader that a quorum of others stands behind, and neither its promise
+//! A server whose log was damaged ([`Recovered::may_vote`] is false) casts no vote, joins only a leader that a quorum of others stands behind, and neither its promise
 //! nor its first ack counts. Once it is told UPTODATE it holds an established history, and its acks
 //! count. Its promises must have survived: a server that has lost its epochs page too is a new server.
 //!
@@ -76,13 +97,14 @@ pub use config::Config;
 pub mod input;
 pub use input::{Input, Now};
 pub mod message;
-pub use message::{Candidate, Join, Message, Phase};
+pub use message::{Candidate, Join, Message, Phase, Vote};
 pub mod output;
 pub use output::{Output, Persist, Role, Token};
 pub mod member;
 pub use member::Recovered;
 pub mod zab;
-pub use zab::{NotLeading, Zab};
+pub use leading::NotLeading;
+pub use zab::Zab;
 
 mod following;
 mod history;
@@ -90,6 +112,7 @@ mod invariants;
 mod leading;
 mod learner_progress;
 mod looking;
+mod membership;
 mod persistence;
 mod quorum;
 mod timer;

@@ -4,6 +4,11 @@
 //!
 //! A server that stands behind an established (or forming) leader answers a vote with its own; who
 //! hears the same leader from a quorum, itself counted, and from that leader, joins it at once.
+//!
+//! Every server with a sound log votes, also one that is no voter as far as it knows: its ensemble may
+//! be an old one. Whose vote counts is for the counting server's ensemble to say. Only servers that may
+//! lead, as far as they know, are candidates. A leader that knows a newer ensemble than this server is
+//! joined on its own word, for this server could not tell a quorum of that ensemble.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +16,8 @@ use zareba_model::ServerId;
 
 use crate::input::Now;
 use crate::member::{Member, Next, send, send_all};
-use crate::message::{Candidate, Message, Phase};
+use crate::message::{Candidate, Message, Phase, Vote};
 use crate::output::Output;
-use crate::quorum::is_quorum;
 use crate::timer::Timer;
 
 /// One server's election.
@@ -32,7 +36,7 @@ pub(crate) struct Looking {
 impl Looking {
     /// A new round with a vote for oneself.
     pub(crate) fn start(member: &mut Member, outputs: &mut Vec<Output>) -> (Self, Next) {
-        if member.may_vote {
+        if member.candidate().may_lead {
             member.round += 1;
         }
         let mut looking = Self {
@@ -72,14 +76,14 @@ impl Looking {
         &mut self,
         member: &mut Member,
         from: ServerId,
-        (round, candidate, phase): (u64, Candidate, Phase),
+        vote: Vote,
         outputs: &mut Vec<Output>,
     ) -> Next {
-        if !member.config.voters.contains(&candidate.server) {
-            return Next::Stay;
-        }
-        if phase != Phase::Looking {
-            return self.on_standing(member, from, candidate.server, phase);
+        let Vote {
+            round, candidate, ..
+        } = vote;
+        if vote.phase != Phase::Looking {
+            return self.on_standing(member, from, vote);
         }
         self.standing.remove(&from);
         if !member.may_vote {
@@ -115,43 +119,40 @@ impl Looking {
     }
 
     /// Somebody stands behind a leader, or leads.
-    fn on_standing(
-        &mut self,
-        member: &Member,
-        from: ServerId,
-        leader: ServerId,
-        phase: Phase,
-    ) -> Next {
-        if (phase == Phase::Leading) != (from == leader) {
+    fn on_standing(&mut self, member: &Member, from: ServerId, vote: Vote) -> Next {
+        let leader = vote.candidate.server;
+        if (vote.phase == Phase::Leading) != (from == leader) {
             return Next::Stay;
+        }
+        let ensemble = member.ensemble();
+        if from == leader && vote.ensemble_version > ensemble.version {
+            return Next::Follow(leader);
         }
         self.votes.remove(&from);
         self.standing.insert(from, leader);
-        let behind = |server: &ServerId| self.standing.get(server) == Some(&leader);
-        let supporters = self.standing.keys().copied().filter(behind);
+        let behind = |server| self.standing.get(&server) == Some(&leader);
         let me = member.may_vote.then_some(member.config.me);
-        if behind(&leader) && is_quorum(&member.config.voters, supporters.chain(me)) {
+        if behind(leader) && ensemble.is_quorum(|server| behind(server) || me == Some(server)) {
             return Next::Follow(leader);
         }
         Next::Stay
     }
 
     fn tally(&mut self, member: &Member) -> Next {
-        if !member.may_vote {
+        if !member.may_vote || !self.vote.may_lead {
             return Next::Stay;
         }
-        let agree = |server: &ServerId| {
-            *server == member.config.me || self.votes.get(server) == Some(&self.vote)
-        };
-        let voters = &member.config.voters;
-        if !is_quorum(voters, voters.iter().copied().filter(agree)) {
+        let agree =
+            |server| server == member.config.me || self.votes.get(&server) == Some(&self.vote);
+        let ensemble = member.ensemble();
+        if !ensemble.is_quorum(agree) {
             self.agreed_since = None;
             return Next::Stay;
         }
         let since = *self.agreed_since.get_or_insert(member.now);
         let known =
             |server: &ServerId| member.peers.contains(server) || self.votes.contains_key(server);
-        let unanimous = voters.iter().filter(|v| known(v)).all(agree);
+        let unanimous = ensemble.voters().into_iter().filter(known).all(agree);
         if !unanimous && !Timer::Settle.fired(&member.config, since, member.now) {
             Next::Stay
         } else if self.vote.server == member.config.me {
@@ -168,10 +169,11 @@ impl Looking {
     }
 
     fn words(&self, member: &Member) -> Message {
-        Message::Vote {
+        Message::Vote(Vote {
             round: if member.may_vote { member.round } else { 0 },
             candidate: self.vote,
             phase: Phase::Looking,
-        }
+            ensemble_version: member.ensemble().version,
+        })
     }
 }

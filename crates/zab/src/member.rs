@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zareba_model::{Entry, Epoch, ServerId, Zxid};
+use zareba_model::{Ensemble, Entry, Epoch, ServerId, Zxid};
 
 use crate::config::Config;
 use crate::history::History;
 use crate::input::Now;
+use crate::membership::Membership;
 use crate::message::{Candidate, Join, Message};
 use crate::output::{Output, Token};
 use crate::persistence::{Epochs, Writes};
@@ -24,6 +25,8 @@ pub struct Recovered {
     /// The log's end, in order, without a hole. It may begin before `applied`, which lets this
     /// server bring others level from memory.
     pub tail: Vec<Entry>,
+    /// The ensemble of the tree at `applied`, if it names one.
+    pub ensemble: Option<Ensemble>,
     /// The id right before `tail`.
     pub tail_base: Zxid,
     /// False if the log was damaged below its durable mark, so that entries this server has acked
@@ -69,7 +72,9 @@ pub(crate) struct Member {
     pub(crate) writes: Writes,
     /// As last written, durable or not.
     pub(crate) epochs: Epochs,
+    /// False while the log is damaged.
     pub(crate) may_vote: bool,
+    pub(crate) membership: Membership,
     /// The last election this server took part in.
     pub(crate) round: u64,
     /// How often this server has knocked.
@@ -82,7 +87,11 @@ impl Member {
     pub(crate) fn new(config: Config, recovered: Recovered, now: Now) -> Self {
         let history = History::new(recovered.tail_base, recovered.tail, recovered.applied);
         let writes = Writes::new(history.last(), config.is_careless());
-        let may_vote = recovered.may_vote && config.voters.contains(&config.me);
+        let mut membership = Membership::new(config.ensemble.clone(), recovered.ensemble);
+        for entry in history.behind(recovered.tail_base) {
+            membership.append(entry, config.ensemble_in);
+        }
+        membership.deliver(recovered.applied);
         Self {
             now,
             awake: now,
@@ -94,12 +103,18 @@ impl Member {
                 accepted: recovered.accepted_epoch,
                 current: recovered.current_epoch,
             },
-            may_vote,
+            may_vote: recovered.may_vote,
+            membership,
             round: 0,
             joins: 0,
             knocks: BTreeMap::new(),
             config,
         }
+    }
+
+    /// The ensemble in force.
+    pub(crate) fn ensemble(&self) -> &Ensemble {
+        self.membership.current()
     }
 
     /// Time has passed, and this server was awake for all of it or stood still for a part.
@@ -110,11 +125,12 @@ impl Member {
         self.awake.0 = self.awake.0.saturating_add(gap.min(longest));
     }
 
-    /// What this server has to offer as a leader: nothing, if it may not vote.
+    /// What this server has to offer as a leader: nothing, if it may not vote or has no weight.
     pub(crate) fn candidate(&self) -> Candidate {
         let server = self.config.me;
-        if self.may_vote {
+        if self.may_vote && self.ensemble().may_lead(server) {
             Candidate {
+                may_lead: true,
                 current_epoch: self.epochs.current,
                 last_zxid: self.history.last(),
                 server,
@@ -147,11 +163,41 @@ impl Member {
 
     /// Appends to the history and the log.
     pub(crate) fn append(&mut self, entries: Vec<Entry>, outputs: &mut Vec<Output>) {
+        let mut changed = false;
         for entry in &entries {
+            changed |= self.membership.append(entry, self.config.ensemble_in);
             self.history.append(entry.clone());
+        }
+        if changed {
+            outputs.push(Output::Ensemble(self.ensemble().clone()));
         }
         let committed = self.history.committed();
         self.writes.append(entries, committed, outputs);
+    }
+
+    /// Drops everything behind `after`.
+    pub(crate) fn truncate(&mut self, after: Zxid, outputs: &mut Vec<Output>) {
+        self.history.truncate(after);
+        if self.membership.truncate(after) {
+            outputs.push(Output::Ensemble(self.ensemble().clone()));
+        }
+        self.writes.truncate(after, outputs);
+    }
+
+    /// A snapshot has replaced everything.
+    pub(crate) fn install(
+        &mut self,
+        base: Zxid,
+        ensemble: Option<Ensemble>,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.history.reset(base);
+        self.writes.on_snapshot(base);
+        let before = self.ensemble().clone();
+        self.membership.install(ensemble);
+        if *self.ensemble() != before {
+            outputs.push(Output::Ensemble(self.ensemble().clone()));
+        }
     }
 
     /// Delivers what is committed and durable, and lets go of old entries.
@@ -159,6 +205,7 @@ impl Member {
         let durable = self.writes.log().value();
         let ready = self.history.deliver(durable);
         outputs.extend(ready.into_iter().map(Output::Deliver));
+        self.membership.deliver(self.history.delivered());
         self.history
             .trim(self.config.window_entries, self.config.window_bytes);
     }

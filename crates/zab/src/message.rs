@@ -18,8 +18,6 @@
 use serde::{Deserialize, Serialize};
 use zareba_model::{Entry, Epoch, ServerId, Zxid};
 
-use crate::persistence::Durable;
-
 /// Number of one follower's attempt to join one leader; echoed in every message of that attempt,
 /// so that nothing of an earlier one can be taken for this one.
 #[derive(
@@ -32,6 +30,8 @@ pub struct Join(pub u64);
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Candidate {
+    /// False if it only votes; nobody votes for it.
+    pub may_lead: bool,
     /// The newest epoch whose whole initial history the candidate has.
     pub current_epoch: Epoch,
     /// The last transaction in its log.
@@ -51,6 +51,19 @@ pub enum Phase {
     Leading,
 }
 
+/// One server's word in an election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Vote {
+    /// The round of the election; 0 if the sender's log was damaged and it does not vote.
+    pub round: u64,
+    /// For whom.
+    pub candidate: Candidate,
+    /// What the sender is doing.
+    pub phase: Phase,
+    /// The version of the ensemble in force at the sender.
+    pub ensemble_version: u64,
+}
+
 /// One message. Between a leader and a follower, `join` names the attempt.
 ///
 /// The messages of broadcast (`Propose`, `Ack`, `Commit`, `Ping`, `Pong`) carry no `join`, so that
@@ -68,12 +81,8 @@ pub enum Phase {
     reason = "the table above and the variants say what their fields are"
 )]
 pub enum Message {
-    /// A vote in round `round` of an election.
-    Vote {
-        round: u64,
-        candidate: Candidate,
-        phase: Phase,
-    },
+    /// A vote, or what the sender does instead of voting.
+    Vote(Vote),
     /// A follower knocks. `may_vote` is false if its log was damaged and it counts for nothing.
     FollowerInfo {
         join: Join,
@@ -142,14 +151,4 @@ pub enum Message {
     },
     /// The follower lives and follows.
     Pong { epoch: Epoch, number: u64 },
-}
-
-impl Message {
-    /// An ack can be made of what is durable only.
-    pub(crate) fn ack(epoch: Epoch, zxid: Durable<Zxid>) -> Self {
-        Self::Ack {
-            epoch,
-            zxid: zxid.value(),
-        }
-    }
 }

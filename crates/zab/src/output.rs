@@ -1,6 +1,6 @@
 //! Everything broadcast can ask of the world. Outputs are carried out in order.
 
-use zareba_model::{Entry, Epoch, ServerId, Zxid};
+use zareba_model::{Ensemble, Entry, Epoch, ServerId, Zxid};
 
 use crate::message::Message;
 
@@ -74,6 +74,9 @@ pub enum Output {
     Deliver(Entry),
     /// The role changed.
     Role(Role),
+    /// Another ensemble is in force: links are to stand to its members. It may be taken back by a
+    /// later one, even by one of a lower version, until its entry is delivered.
+    Ensemble(Ensemble),
     /// Stream the tree to a follower. The tree may move on meanwhile; whatever is delivered
     /// behind `base` reaches the follower as proposals.
     SendSnapshot {

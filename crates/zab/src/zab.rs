@@ -1,22 +1,16 @@
 //! One server's broadcast: the only door, and the way between the phases. Decides nothing itself.
 
 use bytes::Bytes;
-use thiserror::Error;
-use zareba_model::{Epoch, ServerId, Zxid};
+use zareba_model::{Ensemble, Epoch, ServerId, Zxid};
 
 use crate::config::Config;
 use crate::following::Following;
 use crate::input::{Input, Now};
-use crate::leading::Leading;
+use crate::leading::{Leading, NotLeading};
 use crate::looking::Looking;
 use crate::member::{Knock, Member, Next, Recovered, send};
-use crate::message::{Candidate, Message, Phase};
+use crate::message::{Candidate, Message, Phase, Vote};
 use crate::output::{Output, Role};
-
-/// Only an established leader proposes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("this server is not an established leader")]
-pub struct NotLeading;
 
 /// One server's part in the one order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,7 +54,9 @@ impl Zab {
                 self.member.writes.on_persisted(token);
                 self.on_persisted(outputs)
             }
-            Input::SnapshotInstalled { base } => self.on_snapshot_installed(base, outputs),
+            Input::SnapshotInstalled { base, ensemble } => {
+                self.on_snapshot_installed(base, ensemble, outputs)
+            }
         };
         self.turn(next, outputs);
     }
@@ -174,9 +170,34 @@ impl Zab {
         }
     }
 
-    /// False while this server counts in no quorum.
+    /// False while this server counts in no quorum: its log is damaged, or it is no voter.
     pub fn may_vote(&self) -> bool {
-        self.member.may_vote
+        let member = &self.member;
+        member.may_vote && member.ensemble().is_voter(member.config.me)
+    }
+
+    /// The ensemble in force: the newest that this server's log names, committed or not.
+    pub fn ensemble(&self) -> &Ensemble {
+        self.member.ensemble()
+    }
+
+    /// True if this server is an established leader and `server` serves in this reign, its durable
+    /// log at most [`Config::lag_entries_max`] entries behind: it would hold nothing up as a voter.
+    pub fn is_level(&self, server: ServerId) -> bool {
+        match &self.state {
+            State::Leading(leading) if leading.is_established() => {
+                leading.is_level(&self.member, server)
+            }
+            _ => false,
+        }
+    }
+
+    /// Up to where `server` has the log durably, as far as this server, leading, has been told.
+    pub fn acked(&self, server: ServerId) -> Option<Zxid> {
+        match &self.state {
+            State::Leading(leading) => leading.acked(&self.member, server),
+            _ => None,
+        }
     }
 
     fn on_tick(&mut self, outputs: &mut Vec<Output>) -> Next {
@@ -218,11 +239,7 @@ impl Zab {
 
     fn on_message(&mut self, from: ServerId, message: Message, outputs: &mut Vec<Output>) -> Next {
         match message {
-            Message::Vote {
-                round,
-                candidate,
-                phase,
-            } => self.on_vote(from, (round, candidate, phase), outputs),
+            Message::Vote(vote) => self.on_vote(from, vote, outputs),
             Message::FollowerInfo {
                 join,
                 accepted_epoch,
@@ -248,14 +265,9 @@ impl Zab {
         }
     }
 
-    fn on_vote(
-        &mut self,
-        from: ServerId,
-        vote: (u64, Candidate, Phase),
-        outputs: &mut Vec<Output>,
-    ) -> Next {
+    fn on_vote(&mut self, from: ServerId, vote: Vote, outputs: &mut Vec<Output>) -> Next {
         if let State::Following(following) = &self.state
-            && following.is_left_by(from, vote.2)
+            && following.is_left_by(from, vote.phase)
         {
             self.turn(Next::Look, outputs);
         }
@@ -266,15 +278,16 @@ impl Zab {
             State::Leading(_) => (self.member.config.me, Phase::Leading),
             State::Following(following) => (following.leader(), Phase::Following),
         };
-        if vote.2 == Phase::Looking {
-            let words = Message::Vote {
+        if vote.phase == Phase::Looking {
+            let words = Message::Vote(Vote {
                 round: self.member.round,
                 candidate: Candidate {
                     server,
                     ..self.member.candidate()
                 },
                 phase,
-            };
+                ensemble_version: self.member.ensemble().version,
+            });
             send(from, words, outputs);
         }
         Next::Stay
@@ -304,10 +317,15 @@ impl Zab {
         }
     }
 
-    fn on_snapshot_installed(&mut self, base: Zxid, outputs: &mut Vec<Output>) -> Next {
+    fn on_snapshot_installed(
+        &mut self,
+        base: Zxid,
+        ensemble: Option<Ensemble>,
+        outputs: &mut Vec<Output>,
+    ) -> Next {
         match &mut self.state {
             State::Following(following) => {
-                following.on_snapshot_installed(&mut self.member, base, outputs)
+                following.on_snapshot_installed(&mut self.member, (base, ensemble), outputs)
             }
             _ => panic!("a snapshot was installed that nobody waits for"),
         }

@@ -267,7 +267,7 @@ impl<P: PluginRuntime> Replica<P> {
     pub(super) fn stage<R>(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> R) -> Option<R> {
         let zxid = self.zab.next_zxid()?;
         let leading = self.leading.as_ref()?;
-        let voters = &self.config.zab.voters;
+        let ensemble = self.zab.ensemble();
         let me = self.me;
         let ready = |sha256: &Sha256| {
             let can = |server: &ServerId| {
@@ -276,7 +276,7 @@ impl<P: PluginRuntime> Replica<P> {
                     .get(server)
                     .is_some_and(|revisions| revisions.contains(sha256))
             };
-            can(&me) && voters.iter().filter(|server| can(server)).count() > voters.len() / 2
+            can(&me) && ensemble.is_quorum(|server| can(&server))
         };
         self.world.begin(zxid, self.now.wall_ms);
         Some(work(&mut Prepare {

@@ -112,7 +112,8 @@ impl<P: PluginRuntime> Replica<P> {
             Self::goodbye(held.connection, fault, outputs);
         }
         self.compile_new(outputs);
-        self.zab(zareba_zab::Input::SnapshotInstalled { base });
+        let ensemble = None;
+        self.zab(zareba_zab::Input::SnapshotInstalled { base, ensemble });
         for input in std::mem::take(&mut self.zab_waiting) {
             self.drain_zab(outputs);
             self.zab(input);

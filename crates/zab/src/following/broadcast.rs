@@ -1,12 +1,13 @@
 //! Following, broadcast: logs what is proposed, acks what is durable, delivers what is committed.
 //! Knows no election.
 
-use zareba_model::{Entry, Zxid};
+use zareba_model::{Entry, Epoch, Zxid};
 
 use super::{Following, Stage};
 use crate::member::{Member, Next, send};
 use crate::message::Message;
 use crate::output::Output;
+use crate::persistence::Durable;
 
 impl Following {
     /// Transactions, synced or new; they must continue the log.
@@ -49,7 +50,7 @@ impl Following {
             let durable = member.writes.log();
             if durable.value() > self.acked {
                 self.acked = durable.value();
-                send(self.leader, Message::ack(self.epoch, durable), outputs);
+                send(self.leader, ack(self.epoch, durable), outputs);
             }
         }
         if self.stage == Stage::Broadcasting {
@@ -64,5 +65,13 @@ impl Following {
             number,
         };
         send(self.leader, message, outputs);
+    }
+}
+
+/// An ack can be made of what is durable only.
+fn ack(epoch: Epoch, zxid: Durable<Zxid>) -> Message {
+    Message::Ack {
+        epoch,
+        zxid: zxid.value(),
     }
 }

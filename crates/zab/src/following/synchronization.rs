@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use zareba_model::Zxid;
+use zareba_model::{Ensemble, Zxid};
 
 use super::{Following, Stage};
 use crate::member::{Member, Next, send};
@@ -34,8 +34,7 @@ impl Following {
             // No correct leader says so: its histories and this one part behind a common entry.
             return Next::Look;
         }
-        member.history.truncate(after);
-        member.writes.truncate(after, outputs);
+        member.truncate(after, outputs);
         self.begin_synchronization(member, outputs);
         Next::Stay
     }
@@ -88,7 +87,7 @@ impl Following {
     pub(crate) fn on_snapshot_installed(
         &mut self,
         member: &mut Member,
-        installed: Zxid,
+        (installed, ensemble): (Zxid, Option<Ensemble>),
         outputs: &mut Vec<Output>,
     ) -> Next {
         let stage = std::mem::replace(&mut self.stage, Stage::Synchronizing);
@@ -99,8 +98,7 @@ impl Following {
             base, installed,
             "another snapshot was installed than asked for"
         );
-        member.history.reset(base);
-        member.writes.on_snapshot(base);
+        member.install(base, ensemble, outputs);
         self.began_at = member.now;
         for message in kept {
             let next = self.on_stream(member, message, outputs);
@@ -156,7 +154,8 @@ impl Following {
         outputs: &mut Vec<Output>,
     ) -> Next {
         self.stage = Stage::Broadcasting;
-        member.may_vote = member.config.voters.contains(&member.config.me);
+        // Whatever was wrong with this log, it has an established history now.
+        member.may_vote = true;
         let next = self.on_commit(member, committed);
         member.deliver(outputs);
         next

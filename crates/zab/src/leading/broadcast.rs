@@ -4,14 +4,13 @@
 use bytes::Bytes;
 use zareba_model::{Entry, ServerId, Zxid};
 
-use super::Leading;
 use super::synchronization::proposals;
+use super::{Leading, NotLeading};
 use crate::learner_progress::{LearnerProgress, Step};
 use crate::member::{Member, Next, send_all};
 use crate::message::Message;
 use crate::output::Output;
-use crate::quorum::{majority, reached_by};
-use crate::zab::NotLeading;
+use crate::quorum::reached;
 
 impl Leading {
     /// The id of the next proposal; `None` before the reign is established and when its counter is
@@ -67,7 +66,7 @@ impl Leading {
             // The counter is used up and nothing is under way: a new epoch has new numbers.
             return Next::Look;
         }
-        Next::Stay
+        self.dismiss_former_members(member, outputs)
     }
 
     pub(super) fn on_ack(&mut self, member: &Member, from: ServerId, zxid: Zxid) {
@@ -109,16 +108,25 @@ impl Leading {
 
     /// The newest ping that a quorum has answered.
     pub(crate) fn confirmed_round(&self, member: &Member) -> u64 {
-        let answered = self.counted(member).map(|(_, learner)| learner.round);
-        let needed = majority(member.config.voters.len());
-        reached_by(needed, answered.chain([self.round]).collect()).unwrap_or(0)
+        let answered = self
+            .counted()
+            .map(|(server, learner)| (server, learner.round));
+        let answered = answered.chain([(member.config.me, self.round)]);
+        reached(member.ensemble(), answered).unwrap_or(0)
     }
 
     fn commit(&mut self, member: &mut Member) {
-        let acked = self.counted(member).map(|(_, learner)| learner.acked);
-        let own = Self::own_ack(member).value();
-        let logs = acked.chain([own]).collect();
-        if let Some(zxid) = reached_by(member.config.commit_quorum(), logs) {
+        let acked = self
+            .counted()
+            .map(|(server, learner)| (server, learner.acked));
+        let own = (member.config.me, Self::own_ack(member).value());
+        let logs = acked.chain([own]);
+        let committed = if member.config.commits_below_quorum() {
+            logs.map(|(_, zxid)| zxid).max()
+        } else {
+            reached(member.ensemble(), logs)
+        };
+        if let Some(zxid) = committed {
             member.history.commit(zxid);
         }
     }
@@ -135,14 +143,29 @@ impl Leading {
         self.announced = committed;
     }
 
-    /// Followers whose acks count.
-    fn counted<'a>(
-        &'a self,
-        member: &'a Member,
-    ) -> impl Iterator<Item = (&'a ServerId, &'a LearnerProgress)> {
-        self.learners.iter().filter(|(server, learner)| {
-            learner.is_synchronized() && member.config.voters.contains(server)
-        })
+    /// Followers whose acks count, as far as they are voters.
+    fn counted(&self) -> impl Iterator<Item = (ServerId, &LearnerProgress)> + Clone {
+        let counted = self.learners.iter().filter(|(_, it)| it.is_synchronized());
+        counted.map(|(server, learner)| (*server, learner))
+    }
+
+    /// A change of the ensemble is behind us, and everybody has been told so: whoever is no member
+    /// any more goes.
+    fn dismiss_former_members(&mut self, member: &Member, outputs: &mut Vec<Output>) -> Next {
+        let ensemble = member.ensemble();
+        if self.dismissed == ensemble.version || !member.membership.is_settled() {
+            return Next::Stay;
+        }
+        self.dismissed = ensemble.version;
+        let former = self.learners.keys().filter(|it| !ensemble.contains(**it));
+        for server in former.copied().collect::<Vec<_>>() {
+            self.forget(server, outputs);
+        }
+        if ensemble.may_lead(member.config.me) {
+            Next::Stay
+        } else {
+            Next::Look
+        }
     }
 
     fn stream(&self) -> Vec<ServerId> {

@@ -18,6 +18,10 @@ impl Leading {
         knock: Knock,
         outputs: &mut Vec<Output>,
     ) -> Next {
+        if !member.ensemble().contains(from) {
+            // It is to be made a member first; as an observer, it is brought level then.
+            return Next::Stay;
+        }
         self.forget(from, outputs);
         self.heard.insert(from, member.awake);
         self.learners.insert(from, LearnerProgress::new(knock));

@@ -59,7 +59,7 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn new(config: Config, seed: u64) -> Self {
-        let nodes = config.voters.iter().map(|id| {
+        let nodes = config.ensemble.voters().into_iter().map(|id| {
             let node = Node {
                 zab: None,
                 disk: Disk::default(),
@@ -68,7 +68,7 @@ impl Cluster {
                 outgoing: BTreeMap::new(),
                 incoming: None,
             };
-            (*id, node)
+            (id, node)
         });
         Self {
             nodes: nodes.collect(),
@@ -257,7 +257,8 @@ impl Cluster {
         node.incoming = None;
         node.disk.install(base);
         node.delivered = delivered;
-        self.input(id, Input::SnapshotInstalled { base });
+        let ensemble = None;
+        self.input(id, Input::SnapshotInstalled { base, ensemble });
     }
 
     fn hear_of_peers(&mut self, id: ServerId) {
@@ -314,6 +315,7 @@ impl Cluster {
                     Role::Looking => {}
                 }
             }
+            Output::Ensemble(_) => {}
             Output::SendSnapshot { to, base } => {
                 self.log(|| format!("{id} streams snapshot {base} to {to}"));
                 assert_eq!(self.oracle.place(base), self.node(id).delivered);

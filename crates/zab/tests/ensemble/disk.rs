@@ -136,6 +136,7 @@ impl Disk {
             accepted_epoch: image.accepted,
             current_epoch: image.current,
             applied: places[applied],
+            ensemble: None,
             tail: image.log[base..].to_vec(),
             tail_base: places[base],
             may_vote: !image.damaged,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use zareba_model::{Epoch, ServerId};
+use zareba_model::{Ensemble, Epoch, ServerId};
 use zareba_zab::{Config, Role};
 
 use crate::cluster::{Cluster, Weather};
@@ -299,7 +299,7 @@ fn what_was_delivered_is_never_lost_and_all_agree_after_the_faults() {
 fn a_calm_ensemble_of_any_size_serves() {
     for servers in [1, 2, 3, 4, 5, 7] {
         let mut run = Run::new(1, |config| {
-            config.voters = (1..=servers).map(ServerId).collect();
+            config.ensemble = Ensemble::of_voters((1..=servers).map(ServerId));
         });
         run.run(0);
         let leader = run.cluster.leader().unwrap();
