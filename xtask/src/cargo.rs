@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// One call of cargo: kept as data, so that what is printed is what is run.
 pub(crate) struct Cargo {
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, String)>,
     arguments: Vec<String>,
 }
 
@@ -37,9 +37,15 @@ impl Cargo {
 
     /// Sets a variable of the environment for this call alone.
     #[must_use]
-    pub(crate) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
-        self.environment.push((name, value));
+    pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
         self
+    }
+
+    /// The same with a number.
+    #[must_use]
+    pub(crate) fn number(self, name: &'static str, value: u64) -> Self {
+        self.variable(name, &value.to_string())
     }
 
     /// The call as one would type it.
@@ -108,7 +114,7 @@ impl Cargo {
         let mut command = Command::new(program);
         command
             .args(&self.arguments)
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(root());
         command
     }

@@ -1,9 +1,11 @@
-//! The repository's own commands: `cargo xtask ci`, `plugins` and `sim`. It must never be needed to
+//! The repository's own commands: `cargo xtask ci`, `plugins`, `sim` and
+//! `crash-images`. It must never be needed to
 //! build, test or run a single package.
 
 mod cargo;
 mod ci;
 mod clock;
+mod crash_images;
 mod plugins;
 mod sim;
 
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         Command::Ci { only } => ci::run(&only),
         Command::Plugins { check } => plugins::run(check),
         Command::Sim(sim) => sim::run(&sim),
+        Command::CrashImages(images) => crash_images::run(&images),
     };
     // Not as `main`'s result: that would add a backtrace of this program to the cause.
     result.map_or_else(
@@ -54,6 +57,8 @@ enum Command {
     },
     /// Runs the simulator over many seeds, or over one again.
     Sim(sim::Sim),
+    /// Recovers the log from every disk image that power cuts and flipped bits can leave.
+    CrashImages(crash_images::CrashImages),
 }
 
 #[cfg(test)]

@@ -18,9 +18,9 @@ pub enum DiskError {
     /// There is already such a file.
     #[error("a file named {0} is already there")]
     Exists(String),
-    /// The disk is full.
-    #[error("the disk is full")]
-    NoSpace,
+    /// The disk is full, or the user's share of it.
+    #[error("no space is left on the disk for {0}")]
+    NoSpace(String),
     /// Anything else; the text says what and where.
     #[error("{0}")]
     Io(String),

@@ -29,8 +29,9 @@
 //! - Bad bytes that no mark is behind are a **torn tail**: they are cut and zeroed.
 //! - The gap: a synced batch whose mark has not reached the disk yet (the power went before the next
 //!   sync or write-back) and whose own bytes have then also rotted looks like a torn tail. It takes
-//!   a power cut and a bad medium in the same last batch. The loss of the newest segment's file as a
-//!   whole is noticed only if the image is ahead of what is left.
+//!   a power cut and a bad medium in the same last batch. [`Log::seal`] closes it: the owner calls
+//!   it when the log is idle and when it ends. The loss of the newest segment's file as a whole is
+//!   noticed only if the image is ahead of what is left.
 //!
 //! The first disk error stops the log. At the next opening, everything that no mark proves is
 //! written again and synced before it counts as durable: it may be in the cache alone, and after a
@@ -68,4 +69,7 @@ mod slice;
 pub use slice::LogSlice;
 
 pub mod memory_disk;
-pub use memory_disk::MemoryDisk;
+pub use memory_disk::{Fate, MemoryDisk, Unsynced};
+
+pub mod faulty_disk;
+pub use faulty_disk::{DiskCall, Effect, Fault, FaultyDisk};

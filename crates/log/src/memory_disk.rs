@@ -4,6 +4,7 @@
 //! take memory, so large preallocated files cost nothing. Must never know what the files hold.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use bytes::Bytes;
 
@@ -15,7 +16,8 @@ const PAGE_BYTES: usize = 4096;
 /// The unit in which a single page can be torn.
 const SECTOR_BYTES: usize = 512;
 
-type Page = Box<[u8; PAGE_BYTES]>;
+/// Shared by the copies of a disk until one of them writes.
+type Page = Rc<[u8; PAGE_BYTES]>;
 
 /// What happens to a disk call that was chosen to fail.
 #[derive(Clone, Debug)]
@@ -36,6 +38,30 @@ struct File {
     dirty: BTreeMap<u64, Page>,
     /// Written, then lost by a failed sync: still read from the cache, never to reach the disk.
     phantom: BTreeMap<u64, Page>,
+}
+
+/// Something that was changed and not synced when the power went.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unsynced {
+    /// The directory's entry of this name was made, removed, or made to mean another file.
+    Name(String),
+    /// One page of a file, by the file's number, which outlives its name.
+    Page(u64, u64),
+    /// The length of a file.
+    Length(u64),
+}
+
+/// What a power cut makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The disk has what was there before.
+    Lost,
+    /// The disk has the change.
+    Kept,
+    /// Of a page: those sectors of 512 bytes are new whose bit is set.
+    Torn(u8),
+    /// Of a page: so many bytes at its beginning are new.
+    Cut(u16),
 }
 
 /// A directory of files in memory with a power switch.
@@ -81,23 +107,47 @@ impl MemoryDisk {
     /// what has reached the disk, whole, torn at a sector, or not at all, and name by name which
     /// creations and removals have. Takes armed faults off.
     pub fn crash(&mut self, random: &mut dyn FnMut() -> u64) {
-        self.trap = None;
-        self.powered_off = false;
         // One crash in four keeps everything, one in four nothing: the extremes of a subset of
         // many pages would otherwise hardly ever be seen.
         let style = random() % 4;
-        let mut keep = |random: &mut dyn FnMut() -> u64| match style {
-            0 => true,
-            1 => false,
-            _ => random().is_multiple_of(2),
-        };
+        self.crash_by(&mut |unsynced| {
+            let is_kept = match style {
+                0 => true,
+                1 => false,
+                _ => random().is_multiple_of(2),
+            };
+            match unsynced {
+                _ if !is_kept => Fate::Lost,
+                Unsynced::Page(..) if random().is_multiple_of(4) => Fate::Torn(random() as u8),
+                _ => Fate::Kept,
+            }
+        });
+    }
+
+    /// What a power cut now would decide about, in the order in which [`MemoryDisk::crash_by`] asks
+    /// if every name is kept.
+    pub fn unsynced(&self) -> Vec<Unsynced> {
+        let mut all = Vec::new();
+        self.clone().crash_by(&mut |unsynced| {
+            all.push(unsynced.clone());
+            Fate::Kept
+        });
+        all
+    }
+
+    /// The power was cut, now it is back, and `fate` says what has become of everything that was
+    /// not synced: names first, then the pages and lengths of the files that are left. Takes armed
+    /// faults off.
+    pub fn crash_by(&mut self, fate: &mut dyn FnMut(&Unsynced) -> Fate) {
+        self.trap = None;
+        self.powered_off = false;
         let mut names: Vec<String> = self.names.keys().cloned().collect();
         names.extend(self.durable_names.keys().cloned());
         names.sort_unstable();
         names.dedup();
         for name in names {
             let (now, durable) = (self.names.get(&name), self.durable_names.get(&name));
-            if now == durable || !keep(random) {
+            if now == durable || fate(&Unsynced::Name(name.clone())) == Fate::Lost {
                 continue;
             }
             match now.copied() {
@@ -109,9 +159,30 @@ impl MemoryDisk {
         let names = &self.names;
         self.files
             .retain(|id, _| names.values().any(|used| used == id));
-        for file in self.files.values_mut() {
-            file.crash(&mut keep, random);
+        for (id, file) in &mut self.files {
+            file.crash(*id, fate);
         }
+    }
+
+    /// A number for what is on the disk, names and bytes: equal disks have equal ones, and others
+    /// hardly ever.
+    pub fn fingerprint(&self) -> u64 {
+        let mut sum = Fingerprint::default();
+        for (name, id) in &self.names {
+            sum.bytes(name.as_bytes());
+            let Some(file) = self.files.get(id) else {
+                continue;
+            };
+            sum.word(file.length);
+            for (number, page) in &file.durable {
+                // A page of zeros reads like one that was never written.
+                if page.iter().any(|byte| *byte != 0) {
+                    sum.word(*number);
+                    sum.bytes(page.as_slice());
+                }
+            }
+        }
+        sum.0
     }
 
     /// What a process that dies leaves: everything written, for the machine is still up. Takes
@@ -132,7 +203,10 @@ impl MemoryDisk {
         let (page, at) = split(offset);
         file.durable.entry(page).or_insert_with(zero_page);
         for layer in [&mut file.durable, &mut file.dirty, &mut file.phantom] {
-            if let Some(byte) = layer.get_mut(&page).and_then(|page| page.get_mut(at)) {
+            if let Some(byte) = layer
+                .get_mut(&page)
+                .and_then(|page| Rc::make_mut(page).get_mut(at))
+            {
                 *byte ^= 1 << (bit % 8);
             }
         }
@@ -249,7 +323,9 @@ impl File {
             let count = (PAGE_BYTES - at).min((end - position) as usize);
             let layers = [&self.phantom, &self.dirty, &self.durable];
             match layers.iter().find_map(|layer| layer.get(&page)) {
-                Some(page) => bytes.extend(page.iter().skip(at).take(count)),
+                Some(page) => {
+                    bytes.extend_from_slice(page.get(at..at + count).unwrap_or_default());
+                }
                 None => bytes.resize(bytes.len() + count, 0),
             }
             position += count as u64;
@@ -271,10 +347,9 @@ impl File {
                 .dirty
                 .entry(number)
                 .or_insert_with(|| durable.get(&number).cloned().unwrap_or_else(zero_page));
-            page.iter_mut()
-                .skip(at)
-                .zip(now)
-                .for_each(|(old, new)| *old = *new);
+            if let Some(old) = Rc::make_mut(page).get_mut(at..at + now.len()) {
+                old.copy_from_slice(now);
+            }
             position += now.len() as u64;
             bytes = rest;
         }
@@ -289,39 +364,71 @@ impl File {
         self.phantom.append(&mut self.dirty);
     }
 
-    fn crash(
-        &mut self,
-        keep: &mut dyn FnMut(&mut dyn FnMut() -> u64) -> bool,
-        random: &mut dyn FnMut() -> u64,
-    ) {
+    fn crash(&mut self, id: u64, fate: &mut dyn FnMut(&Unsynced) -> Fate) {
         self.phantom.clear();
         for (number, new) in std::mem::take(&mut self.dirty) {
-            if !keep(random) {
-                continue;
-            }
-            let old = self.durable.entry(number).or_insert_with(zero_page);
-            if random().is_multiple_of(4) {
-                // Torn: some sectors are new, some old.
-                let sectors = random();
-                for (index, (old, new)) in old
-                    .chunks_mut(SECTOR_BYTES)
-                    .zip(new.chunks(SECTOR_BYTES))
-                    .enumerate()
-                {
-                    if sectors >> index & 1 == 1 {
-                        old.copy_from_slice(new);
+            match fate(&Unsynced::Page(id, number)) {
+                Fate::Lost => {}
+                Fate::Kept => {
+                    self.durable.insert(number, new);
+                }
+                Fate::Torn(sectors) => {
+                    let old = self.durable.entry(number).or_insert_with(zero_page);
+                    for (index, (old, new)) in Rc::make_mut(old)
+                        .chunks_mut(SECTOR_BYTES)
+                        .zip(new.chunks(SECTOR_BYTES))
+                        .enumerate()
+                    {
+                        if sectors >> index & 1 == 1 {
+                            old.copy_from_slice(new);
+                        }
                     }
                 }
-            } else {
-                *old = new;
+                Fate::Cut(bytes) => {
+                    let old = self.durable.entry(number).or_insert_with(zero_page);
+                    Rc::make_mut(old)
+                        .iter_mut()
+                        .zip(new.iter())
+                        .take(usize::from(bytes))
+                        .for_each(|(old, new)| *old = *new);
+                }
             }
         }
-        if self.length != self.durable_length && !keep(random) {
+        let is_longer = self.length != self.durable_length;
+        if is_longer && fate(&Unsynced::Length(id)) == Fate::Lost {
             self.length = self.durable_length;
             let pages = self.length.div_ceil(PAGE_BYTES as u64);
             self.durable.retain(|number, _| *number < pages);
         }
         self.durable_length = self.length;
+    }
+}
+
+/// Folds words into one by multiplying, as fast hashes do.
+#[derive(Clone, Copy, Debug)]
+struct Fingerprint(u64);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self(0x2d35_8dcc_aa6c_78a5)
+    }
+}
+
+impl Fingerprint {
+    fn word(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15_u128;
+        self.0 = (product as u64) ^ ((product >> 64) as u64);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.word(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut()
+                .zip(chunk)
+                .for_each(|(to, from)| *to = *from);
+            self.word(u64::from_le_bytes(word));
+        }
     }
 }
 
@@ -337,7 +444,7 @@ fn power_is_off() -> DiskError {
 }
 
 fn zero_page() -> Page {
-    Box::new([0; PAGE_BYTES])
+    Rc::new([0; PAGE_BYTES])
 }
 
 fn split(offset: u64) -> (u64, usize) {

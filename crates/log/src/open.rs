@@ -46,6 +46,7 @@ impl<D: Disk> Log<D> {
             buffer: Vec::new(),
             unsynced: true,
             unmarked: false,
+            unsealed: false,
             unlisted: true,
             page,
             poisoned: false,
@@ -100,7 +101,9 @@ impl<D: Disk> Log<D> {
             self.begin_segment(highest + 1, previous, end, 0)?;
             self.make_durable()?;
         }
-        self.mark()
+        self.mark()?;
+        // Once for all that was found: it may be long until the next batch takes the mark along.
+        self.seal()
     }
 }
 

@@ -321,12 +321,13 @@ fn a_full_disk_stops_the_log_and_loses_nothing_synced() {
     log.append(&[entry(1, 1)], Zxid::ZERO).unwrap();
     log.sync().unwrap();
     // The next changing calls are the write and the sync of this segment, then the new one.
-    log.disk_mut().fail_after(2, DiskError::NoSpace);
+    log.disk_mut()
+        .fail_after(2, DiskError::NoSpace("log-2".to_owned()));
     let full = log.append(&entries(1, 2..=40), Zxid::ZERO).unwrap_err();
     let LogError::Disk { error, .. } = full else {
         panic!("{full}");
     };
-    assert_eq!(error, DiskError::NoSpace);
+    assert_eq!(error, DiskError::NoSpace("log-2".to_owned()));
     let (mut log, recovered) = open(log.into_disk());
     assert_eq!(recovered.damage, None);
     assert_eq!(read_all(&mut log, Zxid::ZERO)[..1], [entry(1, 1)]);

@@ -164,7 +164,9 @@ fn disk_error(path: &Path, error: &io::Error) -> DiskError {
     match error.kind() {
         io::ErrorKind::NotFound => DiskError::NotFound(path.display().to_string()),
         io::ErrorKind::AlreadyExists => DiskError::Exists(path.display().to_string()),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::NoSpace,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            DiskError::NoSpace(path.display().to_string())
+        }
         _ => DiskError::Io(format!("{}: {error}", path.display())),
     }
 }
