@@ -50,23 +50,9 @@ pub(crate) struct EpochsPage {
 impl EpochsPage {
     /// Reads the page, and writes the good copy over a bad or older one.
     pub(crate) fn open<D: Disk>(disk: &mut D) -> Result<EpochsRead, DiskError> {
-        if !disk.list()?.iter().any(|name| name == EPOCHS_FILE) {
-            return Ok(EpochsRead::Missing);
-        }
-        let mut copies = [None; 2];
-        for (copy, offset) in copies.iter_mut().zip(SLOTS) {
-            match decode(&disk.read(EPOCHS_FILE, offset, USED_BYTES)?) {
-                Some(Ok(page)) => *copy = Some(page),
-                Some(Err(format)) => return Ok(EpochsRead::Unknown { format }),
-                None => {}
-            }
-        }
-        let Some(newest) = copies
-            .into_iter()
-            .flatten()
-            .max_by_key(|page| page.generation)
-        else {
-            return Ok(EpochsRead::Unreadable);
+        let (read, copies) = Self::read(disk)?;
+        let EpochsRead::Good(newest) = read else {
+            return Ok(read);
         };
         for (copy, offset) in copies.into_iter().zip(SLOTS) {
             if copy != Some(newest) {
@@ -76,6 +62,31 @@ impl EpochsPage {
         // The copy that was found good may stand in the cache alone.
         disk.sync(EPOCHS_FILE)?;
         Ok(EpochsRead::Good(newest))
+    }
+
+    /// Reads the page and changes nothing; also returns both copies, as far as they are good.
+    pub(crate) fn read<D: Disk>(
+        disk: &mut D,
+    ) -> Result<(EpochsRead, [Option<Self>; 2]), DiskError> {
+        let mut copies = [None; 2];
+        if !disk.list()?.iter().any(|name| name == EPOCHS_FILE) {
+            return Ok((EpochsRead::Missing, copies));
+        }
+        for (copy, offset) in copies.iter_mut().zip(SLOTS) {
+            match decode(&disk.read(EPOCHS_FILE, offset, USED_BYTES)?) {
+                Some(Ok(page)) => *copy = Some(page),
+                Some(Err(format)) => return Ok((EpochsRead::Unknown { format }, copies)),
+                None => {}
+            }
+        }
+        let newest = copies
+            .into_iter()
+            .flatten()
+            .max_by_key(|page| page.generation);
+        Ok((
+            newest.map_or(EpochsRead::Unreadable, EpochsRead::Good),
+            copies,
+        ))
     }
 
     /// Makes the file of a fresh server.

@@ -62,6 +62,9 @@ pub use log::{Config, Log, Origin, Recovered};
 
 mod open;
 
+pub mod inspection;
+pub use inspection::{Inspection, Place, inspect};
+
 mod replay;
 pub use replay::Replay;
 

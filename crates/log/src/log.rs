@@ -225,6 +225,14 @@ impl<D: Disk> Log<D> {
         self.mark()
     }
 
+    /// Something outside of the log says that this server is not what it was: notes it, durably, as
+    /// damage.
+    pub fn distrust(&mut self, reason: &str) -> Result<(), LogError> {
+        self.alive()?;
+        let noted = damage_note::write(&mut self.disk, reason);
+        self.check("note that it must be refilled", noted)
+    }
+
     /// A quorum has refilled this server: forgets the damage, durably.
     pub fn clear_damage(&mut self) -> Result<(), LogError> {
         self.sync()?;

@@ -6,8 +6,9 @@
 )]
 
 use bytes::Bytes;
+use zareba_log::inspection::RecordFound;
 use zareba_log::{
-    Config, Damage, Disk, DiskError, Epochs, Log, LogError, LogSlice, MemoryDisk, Origin,
+    Config, Damage, Disk, DiskError, Epochs, Log, LogError, LogSlice, MemoryDisk, Origin, inspect,
 };
 use zareba_model::{Entry, Epoch, Zxid};
 
@@ -490,4 +491,58 @@ fn a_slice_from_the_middle_reads_little_of_a_large_log_and_knows_what_is_behind(
         again.read_after(Zxid::new(1, 700), 1 << 20).unwrap(),
         expected
     );
+}
+
+#[test]
+fn a_log_that_is_distrusted_stays_so_until_it_is_cleared() {
+    let (mut log, _) = open(MemoryDisk::new());
+    log.distrust("the directory was empty").unwrap();
+    let (mut log, recovered) = open(log.into_disk());
+    let damage = Damage::Earlier("the directory was empty".to_owned());
+    assert_eq!(recovered.damage, Some(damage));
+    log.clear_damage().unwrap();
+    assert_eq!(open(log.into_disk()).1.damage, None);
+}
+
+#[test]
+fn an_inspection_shows_every_record_and_changes_nothing() {
+    let (mut log, _) = open(MemoryDisk::new());
+    log.append(&entries(1, 1..=30), Zxid::new(1, 9)).unwrap();
+    log.sync().unwrap();
+    log.truncate_after(Zxid::new(1, 20)).unwrap();
+    log.append(&entries(2, 1..=5), Zxid::new(1, 20)).unwrap();
+    log.seal().unwrap();
+    let mut disk = log.into_disk();
+    let (calls, before) = (disk.calls(), disk.fingerprint());
+    let (mut live, mut void, mut marks, mut cuts) = (Vec::new(), 0, 0, 0);
+    let inspection = inspect(
+        &mut disk,
+        Origin::default(),
+        &mut |place| match place.found {
+            RecordFound::Entry {
+                zxid,
+                payload,
+                is_void: false,
+            } => live.push(Entry { zxid, payload }),
+            RecordFound::Entry { .. } => void += 1,
+            RecordFound::Mark { .. } => marks += 1,
+            RecordFound::Cut { .. } => cuts += 1,
+        },
+    )
+    .unwrap();
+    assert_eq!((disk.calls(), disk.fingerprint()), (calls, before));
+    assert_eq!(live, [entries(1, 1..=20), entries(2, 1..=5)].concat());
+    assert_eq!((void, cuts), (10, 1));
+    assert!(marks >= 3);
+    assert_eq!(inspection.last, Zxid::new(2, 5));
+    assert_eq!(inspection.committed, Zxid::new(1, 20));
+    assert!(inspection.segments.iter().all(|it| it.part.is_some()));
+    assert_eq!((&inspection.damage, &inspection.note), (&None, &None));
+    // Damage is what the next start will find.
+    disk.flip_bit("log-0000000000000002", 200, 1);
+    let damage = inspect(&mut disk, Origin::default(), &mut |_| {})
+        .unwrap()
+        .damage;
+    assert!(matches!(damage, Some(Damage::Record { .. })), "{damage:?}");
+    assert_eq!(open(disk).1.damage, damage);
 }
