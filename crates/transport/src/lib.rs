@@ -27,6 +27,8 @@ mod endpoint;
 
 mod outbox;
 
+mod refusal;
+
 mod link;
 
 pub mod socket;

@@ -18,6 +18,7 @@ use zareba_wire::WireError;
 
 use crate::codec::{Lane, MessageDecoder, PeerMessage};
 use crate::outbox::Outbox;
+use crate::refusal::refused;
 
 /// Takes what a peer sent.
 pub(crate) type MessageSink = Arc<dyn Fn(PeerMessage) + Send + Sync>;
@@ -41,6 +42,8 @@ pub(crate) enum LinkError {
     LaneClosed,
     #[error("the lanes were not opened in time")]
     Slow,
+    #[error("the peer's host says that nobody listens there any more")]
+    Refused,
     #[error("more waits to be sent than may")]
     Overflow,
     #[error("a lane's task was stopped")]
@@ -108,6 +111,7 @@ impl Link {
                 Some(Err(_)) | None => LinkError::Stopped,
             },
             () = outbox.overflow() => LinkError::Overflow,
+            () = refused(&self.connection) => LinkError::Refused,
         };
         self.connection
             .close(error.close_code(), error.to_string().as_bytes());
