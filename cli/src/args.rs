@@ -75,7 +75,8 @@ pub(crate) enum Command {
     Call(Call),
     /// Run a command while holding a lock.
     Lock(Lock),
-    /// Drive a running ensemble and print throughput, latency and CPU time.
+    /// Measure: a running ensemble's throughput, latency and CPU time, or one of its own that is
+    /// killed and restarted.
     Bench(Bench),
 }
 
@@ -253,7 +254,90 @@ pub(crate) struct Lock {
 
 /// `zareba bench`.
 #[derive(Clone, Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    pub(crate) own: Option<OwnBench>,
+    #[command(flatten)]
+    pub(crate) load: BenchLoad,
+}
+
+/// Measurements with an ensemble of their own: three processes in a temporary folder.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum OwnBench {
+    /// Kill the leader under load, again and again, and print how long nobody could write.
+    Failover(Failover),
+    /// Fill the ensemble, then time restarts and the refilling of a wiped follower.
+    Restart(Restart),
+}
+
+/// How a measurement's own ensemble is set up.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct OwnEnsemble {
+    /// Where its folder is made, and removed at the end [default: the system's temporary folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// `timing.heartbeat_ms` of all servers [default: the servers' own].
+    #[arg(long, value_name = "MS")]
+    pub(crate) heartbeat_ms: Option<u64>,
+    /// `timing.silence_max_ms` of all servers [default: the servers' own].
+    #[arg(long, value_name = "MS")]
+    pub(crate) silence_max_ms: Option<u64>,
+}
+
+/// `zareba bench failover`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Failover {
+    /// How often the leader goes down; 0 only watches the calm.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) rounds: usize,
+    /// How it goes down.
+    #[arg(long, value_enum, default_value_t = Downfall::Kill)]
+    pub(crate) how: Downfall,
+    /// Seconds of load before the first round, in which no server should look for a leader.
+    #[arg(long, default_value_t = 3, value_name = "SECONDS")]
+    pub(crate) calm: u64,
+    /// Sessions that write, spread over the servers.
+    #[arg(long, default_value_t = 6)]
+    pub(crate) sessions: usize,
+    /// Requests each session keeps in flight.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=900))]
+    pub(crate) in_flight: u16,
+    /// Bytes of data.
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) value_size: usize,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// How a leader goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Downfall {
+    /// Its process is killed; its host tells everybody who asks.
+    Kill,
+    /// It falls silent, as with its host or its network; nobody tells.
+    Freeze,
+}
+
+/// `zareba bench restart`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Restart {
+    /// Nodes to fill the ensemble with.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) znodes: usize,
+    /// Bytes of data of each.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) value_size: usize,
+    /// How often each of the three is timed.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// `zareba bench` of a running ensemble.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct BenchLoad {
     /// Sessions, spread over the servers.
     #[arg(long, default_value_t = 32)]
     pub(crate) sessions: usize,

@@ -95,3 +95,13 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -
     table.add_rows(rows);
     table.trim_fmt()
 }
+
+/// A bar on the terminal for what takes long; nothing where nobody looks.
+pub(crate) fn progress(what: &'static str, steps: u64) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("{msg} {pos}/{len} {wide_bar} {elapsed}");
+    let bar = indicatif::ProgressBar::new(steps).with_message(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

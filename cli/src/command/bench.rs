@@ -1,7 +1,15 @@
-//! `zareba bench`: drives a running ensemble and prints throughput, latency and CPU time.
+//! `zareba bench`: drives a running ensemble and prints throughput, latency and CPU time; or makes
+//! one of its own and does to it what is not done to a running one.
 
+mod failover;
+mod journal;
 mod load;
+mod member;
+mod own_ensemble;
+mod quantiles;
 mod report;
+mod restart;
+mod writers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +22,22 @@ use zareba_client::{Client, Profile};
 
 use self::load::{Load, Tally};
 use self::report::{Cpu, Report};
-use crate::args::{Bench, Ensemble, Format};
+use crate::args::{Bench, BenchLoad, Ensemble, Format, OwnBench};
 use crate::{clock, output, profile};
 
 /// Nodes of the load lie below this one.
 const ROOT: &str = "/bench";
 
 pub(super) async fn run(bench: Bench, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
+    match bench.own {
+        None => drive(bench.load, ensemble, format).await,
+        Some(OwnBench::Failover(failover)) => failover::run(failover, format).await,
+        Some(OwnBench::Restart(restart)) => restart::run(restart, format).await,
+    }
+}
+
+/// The load on a running ensemble.
+async fn drive(bench: BenchLoad, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
     if bench.sessions == 0 || bench.keys == 0 || bench.seconds == 0 || bench.locks == 0 {
         bail!("sessions, keys, seconds and locks are at least 1");
     }
@@ -78,7 +95,7 @@ async fn connect(profile: &Profile, sessions: usize) -> anyhow::Result<Vec<Clien
     Ok(clients)
 }
 
-async fn prepare(client: &Client, bench: &Bench) -> anyhow::Result<()> {
+async fn prepare(client: &Client, bench: &BenchLoad) -> anyhow::Result<()> {
     let data = Bytes::from(vec![b'x'; bench.value_size]);
     create(client, ROOT.to_owned(), Bytes::new()).await?;
     let nodes = (0..bench.keys).map(|key| create(client, load::key_path(key), data.clone()));

@@ -11,7 +11,7 @@ use zareba_client::Client;
 use zareba_client::model::ZnodePath;
 
 use super::ROOT;
-use crate::args::Bench;
+use crate::args::BenchLoad;
 use crate::clock;
 
 /// Longest latency told apart, microseconds.
@@ -76,7 +76,7 @@ pub(super) fn key_path(key: usize) -> String {
 }
 
 impl Load {
-    pub(super) fn new(bench: &Bench) -> anyhow::Result<Self> {
+    pub(super) fn new(bench: &BenchLoad) -> anyhow::Result<Self> {
         let in_flight = usize::from(bench.in_flight);
         if let Some(mount) = &bench.lock {
             let kind = Kind::Locks {

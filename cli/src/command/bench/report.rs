@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zareba_client::Profile;
 
 use super::load::Tally;
-use crate::args::Bench;
+use crate::args::BenchLoad;
 
 /// How long a server may take to say what CPU time it has used.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(bench: &Bench, tally: &Tally, elapsed: Duration, cpu: Cpu) -> Self {
+    pub(super) fn new(bench: &BenchLoad, tally: &Tally, elapsed: Duration, cpu: Cpu) -> Self {
         let operations = tally.latency_us.len();
         let share = |cpu: u64| {
             if operations == 0 {
