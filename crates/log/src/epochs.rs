@@ -111,6 +111,20 @@ impl EpochsPage {
         Ok(())
     }
 
+    /// A planted bug: the page is written and left to the cache.
+    pub(crate) fn write_unsynced<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        epochs: Epochs,
+    ) -> Result<(), DiskError> {
+        self.generation += 1;
+        self.epochs = epochs;
+        for offset in SLOTS {
+            disk.write_at(EPOCHS_FILE, offset, &self.encode())?;
+        }
+        Ok(())
+    }
+
     fn write_copy<D: Disk>(&self, disk: &mut D, offset: u64) -> Result<(), DiskError> {
         disk.write_at(EPOCHS_FILE, offset, &self.encode())?;
         disk.sync(EPOCHS_FILE)

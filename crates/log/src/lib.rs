@@ -43,6 +43,10 @@ pub use disk::{Disk, DiskError};
 pub mod error;
 pub use error::{Damage, LogError};
 
+mod bug;
+#[cfg(feature = "bugs")]
+pub use bug::Bug;
+
 mod record;
 mod window;
 

@@ -6,13 +6,14 @@
 
 use zareba_model::{Entry, Zxid, limits};
 
+use crate::bug::Bug;
 use crate::damage_note;
 use crate::disk::{Disk, DiskError};
 use crate::epochs::{Epochs, EpochsPage};
 use crate::error::{Damage, LogError};
 use crate::history::{Cuts, History};
 use crate::index::Index;
-use crate::record::{RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::record::{ALIGNMENT, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::recovery::Segment;
 use crate::window::segment_name;
 
@@ -87,6 +88,8 @@ pub struct Log<D> {
     pub(crate) unlisted: bool,
     pub(crate) page: EpochsPage,
     pub(crate) poisoned: bool,
+    /// Planted on purpose; none in a build without the feature.
+    pub(crate) bug: Option<Bug>,
 }
 
 impl<D: Disk> Log<D> {
@@ -166,9 +169,14 @@ impl<D: Disk> Log<D> {
             });
         }
         if after < last {
+            let after = self.before_if_planted(after);
             let keep = self.history.clone().cut(after);
             // The cut may land in a new segment, whose header tells the end before the cut.
-            let at = self.place(Record::Cut { keep, last }, &[])?;
+            let at = if self.has_bug(Bug::TruncatesInMemoryOnly) {
+                (self.current().number, self.current().end)
+            } else {
+                self.place(Record::Cut { keep, last }, &[])?
+            };
             self.history.cut(keep);
             self.cuts.push(at, keep);
             self.index.cut(keep);
@@ -177,12 +185,19 @@ impl<D: Disk> Log<D> {
             self.durable = self.durable.min(keep);
         }
         self.sync()?;
+        if self.has_bug(Bug::AppendsBehindGap) && after < last {
+            self.current_mut().end += ALIGNMENT;
+        }
         Ok(self.history.last())
     }
 
     /// Durably replaces the epochs page.
     pub fn write_epochs(&mut self, epochs: Epochs) -> Result<(), LogError> {
         self.alive()?;
+        if self.has_bug(Bug::EpochsNeverSynced) {
+            let written = self.page.write_unsynced(&mut self.disk, epochs);
+            return self.check("write the epochs page", written);
+        }
         let written = self.page.write(&mut self.disk, epochs);
         self.check("write the epochs page", written)
     }
@@ -339,7 +354,7 @@ impl<D: Disk> Log<D> {
         self.write_buffer()?;
         let synced = self.disk.sync(&segment_name(self.current().number));
         self.check("sync a segment", synced)?;
-        if self.unlisted {
+        if self.unlisted && !self.has_bug(Bug::DirectoryNeverSynced) {
             let listed = self.disk.sync_directory();
             self.check("sync its directory", listed)?;
             self.unlisted = false;
@@ -412,6 +427,19 @@ impl<D: Disk> Log<D> {
             self.poisoned = true;
             LogError::Disk { doing, error }
         })
+    }
+
+    /// True if that bug was planted; never in a build without the feature.
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        cfg!(feature = "bugs") && self.bug == Some(bug)
+    }
+
+    /// Where to cut: one entry earlier, if that bug was planted.
+    fn before_if_planted(&self, after: Zxid) -> Zxid {
+        if !self.has_bug(Bug::TruncatesTooMuch) || after.counter == 0 {
+            return after;
+        }
+        Zxid::new(after.epoch.0, after.counter - 1).max(self.history.base())
     }
 
     pub(crate) fn alive(&self) -> Result<(), LogError> {

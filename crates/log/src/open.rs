@@ -3,10 +3,12 @@
 //! Every step may be cut short by a crash and is then taken again by the next opening. Must never
 //! know what an entry's payload means.
 
+use crate::bug::Bug;
 use crate::damage_note;
 use crate::disk::{Disk, DiskError};
 use crate::epochs::{EPOCHS_FILE, EpochsPage, EpochsRead};
 use crate::error::{Damage, LogError};
+use crate::history::History;
 use crate::log::{Config, Log, Origin, Recovered};
 use crate::record::RECORD_HEADER_BYTES;
 use crate::recovery::{self, Found, Segment};
@@ -15,16 +17,32 @@ use zareba_model::Zxid;
 
 impl<D: Disk> Log<D> {
     /// Recovers what the disk holds. Cuts a torn tail; removes what is discarded.
-    pub fn open(
+    pub fn open(disk: D, config: Config, origin: Origin) -> Result<(Self, Recovered), LogError> {
+        Self::open_with(disk, config, origin, None)
+    }
+
+    /// The same with a known bug in it.
+    #[cfg(feature = "bugs")]
+    pub fn open_with_bug(
+        disk: D,
+        config: Config,
+        origin: Origin,
+        bug: Option<Bug>,
+    ) -> Result<(Self, Recovered), LogError> {
+        Self::open_with(disk, config, origin, bug)
+    }
+
+    fn open_with(
         mut disk: D,
         config: Config,
         origin: Origin,
+        bug: Option<Bug>,
     ) -> Result<(Self, Recovered), LogError> {
         discard(&mut disk, origin.discard_up_to).map_err(|error| LogError::Disk {
             doing: "remove discarded segments",
             error,
         })?;
-        let found = recovery::scan(&mut disk, origin)?;
+        let found = spoil(recovery::scan(&mut disk, origin)?, origin, bug);
         let fresh = found.numbers.is_empty() && origin == Origin::default();
         let page = open_epochs(&mut disk, fresh)?;
         let damage = remember(&mut disk, found.damage.clone()).map_err(|error| LogError::Disk {
@@ -50,6 +68,7 @@ impl<D: Disk> Log<D> {
             unlisted: true,
             page,
             poisoned: false,
+            bug,
         };
         let highest = found.numbers.last().map_or(0, |last| *last);
         log.remove(found.unborn)?;
@@ -76,6 +95,9 @@ impl<D: Disk> Log<D> {
         let (Some(torn_end), Some(last)) = (torn_end, self.segments.last()) else {
             return Ok(0);
         };
+        if self.has_bug(Bug::KeepsTornTail) {
+            return Ok(0);
+        }
         let (name, from) = (segment_name(last.number), last.end);
         let zeroed = write_zeros(&mut self.disk, &name, from, torn_end);
         self.check("cut its torn tail", zeroed)?;
@@ -105,6 +127,28 @@ impl<D: Disk> Log<D> {
         // Once for all that was found: it may be long until the next batch takes the mark along.
         self.seal()
     }
+}
+
+/// Recovery's findings as planted bugs see them; as they are in a build without the feature.
+fn spoil(mut found: Found, origin: Origin, bug: Option<Bug>) -> Found {
+    if !cfg!(feature = "bugs") {
+        return found;
+    }
+    match bug {
+        Some(Bug::DropsLogForTornTail) if found.torn_end.take().is_some() => {
+            found.segments.clear();
+            found.history = History::new(origin.base);
+            found.committed = origin.base;
+        }
+        Some(Bug::RefusesUnbornSegment) => {
+            if let Some(number) = found.unborn.first() {
+                let segment = segment_name(*number);
+                found.damage.get_or_insert(Damage::Header { segment });
+            }
+        }
+        _ => {}
+    }
+    found
 }
 
 fn rewrite<D: Disk>(disk: &mut D, name: &str, from: u64, to: u64) -> Result<(), DiskError> {
