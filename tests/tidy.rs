@@ -30,6 +30,7 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ("storage", &["log", "wire", "model"]),
     ("transport", &["zab", "wire", "model"]),
     ("plugin-host", &["replica", "model"]),
+    ("check", &["zab", "model"]),
     ("sim", &["replica", "zab", "tree", "wire", "log", "model"]),
     (
         "server",

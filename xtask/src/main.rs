@@ -1,8 +1,8 @@
-//! The repository's own commands: `cargo xtask ci`, `plugins`, `sim` and
-//! `crash-images`. It must never be needed to
-//! build, test or run a single package.
+//! The repository's own commands: `cargo xtask ci`, `plugins`, `check`, `sim` and `crash-images`. It
+//! must never be needed to build, test or run a single package.
 
 mod cargo;
+mod check;
 mod ci;
 mod clock;
 mod crash_images;
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let result = match Xtask::parse().command {
         Command::Ci { only } => ci::run(&only),
         Command::Plugins { check } => plugins::run(check),
+        Command::Check(check) => check::run(&check),
         Command::Sim(sim) => sim::run(&sim),
         Command::CrashImages(images) => crash_images::run(&images),
     };
@@ -55,6 +56,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Explores every order of events in an ensemble of three, within bounds: the model checker.
+    Check(check::Check),
     /// Runs the simulator over many seeds, or over one again.
     Sim(sim::Sim),
     /// Recovers the log from every disk image that power cuts and flipped bits can leave.

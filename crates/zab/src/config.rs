@@ -63,6 +63,11 @@ pub enum Bug {
     CommitBelowQuorum,
     /// A follower writes the new current epoch before the history it belongs to.
     EpochBeforeHistory,
+    /// A follower answers NEWLEADER before the history it was sent is durable (ZOOKEEPER-3911).
+    AckNewLeaderBeforeHistory,
+    /// A server that looks for a leader anew takes all of its log for committed
+    /// (ZOOKEEPER-2845).
+    UncommittedDeliveredAcrossElections,
 }
 
 impl Config {
@@ -105,6 +110,24 @@ impl Config {
     pub(crate) fn is_careless(&self) -> bool {
         #[cfg(feature = "bugs")]
         if self.bug == Some(Bug::AckBeforeFsync) {
+            return true;
+        }
+        false
+    }
+
+    /// True if NEWLEADER is to be answered at once; only as a planted bug.
+    pub(crate) fn acks_history_early(&self) -> bool {
+        #[cfg(feature = "bugs")]
+        if self.bug == Some(Bug::AckNewLeaderBeforeHistory) {
+            return true;
+        }
+        false
+    }
+
+    /// True if all of the log is to be taken for committed by an election; only as a planted bug.
+    pub(crate) fn delivers_uncommitted(&self) -> bool {
+        #[cfg(feature = "bugs")]
+        if self.bug == Some(Bug::UncommittedDeliveredAcrossElections) {
             return true;
         }
         false

@@ -342,6 +342,10 @@ impl Zab {
             let member = &mut self.member;
             (self.state, next) = match next {
                 Next::Look | Next::Stay => {
+                    if member.config.delivers_uncommitted() {
+                        member.history.commit(member.history.last());
+                        member.deliver(outputs);
+                    }
                     let (looking, next) = Looking::start(member, outputs);
                     (State::Looking(looking), next)
                 }

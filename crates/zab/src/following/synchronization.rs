@@ -119,7 +119,10 @@ impl Following {
         if member.history.last() != last_zxid {
             return Next::Look;
         }
-        let token = self.adopt_epoch(member, outputs);
+        let mut token = self.adopt_epoch(member, outputs);
+        if member.config.acks_history_early() {
+            token = Token::default();
+        }
         self.stage = Stage::Adopting { token, last_zxid };
         self.acknowledge_history(member, token, last_zxid, outputs);
         Next::Stay
