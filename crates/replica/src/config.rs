@@ -1,5 +1,8 @@
 //! What one server is told about itself. Defaults suit servers in one data centre.
 
+use crate::bug::Bug;
+use crate::input::Now;
+
 /// Times and windows of the request path.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -23,6 +26,9 @@ pub struct Config {
     pub snapshot_window: u64,
     /// Seed of the guests' random numbers.
     pub seed: u64,
+    /// A bug planted on purpose, to prove that tests would find it.
+    #[cfg(feature = "bugs")]
+    pub bug: Option<Bug>,
 }
 
 impl Config {
@@ -38,6 +44,31 @@ impl Config {
             snapshot_chunk_bytes: 256 << 10,
             snapshot_window: 8,
             seed: 0,
+            #[cfg(feature = "bugs")]
+            bug: None,
         }
+    }
+
+    /// The time to go by.
+    pub(crate) fn clock(&self, now: Now) -> Now {
+        if !self.has_bug(Bug::ExpiryByWallClock) {
+            return now;
+        }
+        Now {
+            monotonic: zareba_zab::Now(now.wall_ms.saturating_mul(1_000)),
+            ..now
+        }
+    }
+
+    /// True if that bug was planted; never in a build without the feature.
+    #[cfg(feature = "bugs")]
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// True if that bug was planted; never in a build without the feature.
+    #[cfg(not(feature = "bugs"))]
+    pub(crate) const fn has_bug(&self, _: Bug) -> bool {
+        false
     }
 }

@@ -11,6 +11,10 @@
 pub mod config;
 pub use config::Config;
 
+mod bug;
+#[cfg(feature = "bugs")]
+pub use bug::Bug;
+
 pub mod input;
 pub use input::{ConnectionId, Input, Now};
 

@@ -5,10 +5,11 @@
 //! from `start` to there makes it exact. This file must never know a file.
 
 use thiserror::Error;
-use zareba_model::{DigestMark, Entry, Epoch, Zxid};
+use zareba_model::{DigestMark, Effect, Entry, Epoch, Zxid};
 use zareba_tree::{Record, RestoreError, Tree, TreeBuilder};
 use zareba_wire::{WireError, decode_txn};
 
+use crate::bug::Bug;
 use crate::record;
 
 /// Why a server cannot start from what its disk holds.
@@ -84,6 +85,8 @@ pub struct Recovery {
     consistent_at: Zxid,
     time: u64,
     expected: Option<DigestMark>,
+    /// Planted on purpose; none in a build without the feature.
+    bug: Option<Bug>,
 }
 
 impl Recovery {
@@ -97,7 +100,14 @@ impl Recovery {
             consistent_at,
             time: 0,
             expected,
+            bug: None,
         }
+    }
+
+    /// Plants a known bug.
+    #[cfg(feature = "bugs")]
+    pub fn plant(&mut self, bug: Option<Bug>) {
+        self.bug = bug;
     }
 
     /// A record of the image.
@@ -125,8 +135,13 @@ impl Recovery {
                 to: entry.zxid,
             });
         }
-        let txn = decode_txn(&entry.payload)
+        let mut txn = decode_txn(&entry.payload)
             .map_err(|source| undecodable(format!("transaction {}", entry.zxid), source))?;
+        if self.bug == Some(Bug::ReplaySkipsVoidDeletions) {
+            txn.effects.retain(|effect| {
+                !matches!(effect, Effect::DeleteNode { path } if self.tree.node(path.as_str()).is_none())
+            });
+        }
         let changes = self.tree.apply(entry.zxid, &txn);
         if let Some(diverged) = changes.diverged {
             return Err(RecoveryError::DigestMismatch {

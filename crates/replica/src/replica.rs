@@ -95,6 +95,7 @@ impl<P: PluginRuntime> Replica<P> {
         let zab = Zab::new(config.zab.clone(), recovered.zab, now.monotonic);
         let mut world = Box::<World>::default();
         world.tree = recovered.tree;
+        world.spares_nodes_in_flight = config.has_bug(crate::bug::Bug::CloseSparesNodesInFlight);
         let mut replica = Self {
             me: config.zab.me,
             config,
@@ -130,7 +131,7 @@ impl<P: PluginRuntime> Replica<P> {
 
     /// One thing happened. Outputs are appended, in order.
     pub fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
-        self.now = now;
+        self.now = self.config.clock(now);
         match input {
             Input::Tick => self.on_tick(outputs),
             Input::Hello {
@@ -171,7 +172,7 @@ impl<P: PluginRuntime> Replica<P> {
 
     /// Closes the batch: proposals leave, streams move on. Called after each batch of inputs.
     pub fn flush(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        self.now = now;
+        self.now = self.config.clock(now);
         self.prepare_waiting(outputs);
         if self.arrived.is_none() {
             self.zab.flush(now.monotonic, &mut self.zab_outputs);

@@ -5,6 +5,7 @@ use zareba_tree::Changes;
 use zareba_wire::{ServerMessage, decode_txn};
 
 use super::Replica;
+use crate::bug::Bug;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
 
@@ -29,8 +30,13 @@ impl<P: PluginRuntime> Replica<P> {
         self.world.prune(zxid);
         self.checkpoint.count(entry.payload.len());
         // Events leave before anything that the same transaction answers.
-        self.fire(zxid, &changes.events, outputs);
-        self.answer(txn, &changes, outputs);
+        if self.config.has_bug(Bug::AnswersBeforeEvents) {
+            self.answer(txn, &changes, outputs);
+            self.fire(zxid, &changes.events, outputs);
+        } else {
+            self.fire(zxid, &changes.events, outputs);
+            self.answer(txn, &changes, outputs);
+        }
         self.follow_sessions(&changes, outputs);
         if !changes.components_completed.is_empty() {
             self.compile_new(outputs);

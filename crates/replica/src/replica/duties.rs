@@ -5,6 +5,7 @@ use zareba_model::Cause;
 use zareba_model::limits::PROPOSALS_OUTSTANDING_MAX;
 
 use super::Replica;
+use crate::bug::Bug;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
 use crate::prepare::Prepare;
@@ -23,7 +24,9 @@ impl<P: PluginRuntime> Replica<P> {
     pub(super) fn lead_by_the_clock(&mut self, outputs: &mut Vec<Output>) {
         if let Some(leading) = &mut self.leading {
             let late = self.now.monotonic.0.saturating_sub(leading.ticked.0);
-            if late > STALL_MS * 1_000 {
+            let blames = self.config.has_bug(Bug::StallCountsAsSilence)
+                || self.config.has_bug(Bug::ExpiryByWallClock);
+            if late > STALL_MS * 1_000 && !blames {
                 leading.expiry.forgive(late);
             }
             leading.ticked = self.now.monotonic;

@@ -8,6 +8,7 @@ use zareba_wire::{Hello, ServerMessage, Welcome};
 use zareba_zab::Role;
 
 use super::{Deferred, Replica};
+use crate::bug::Bug;
 use crate::entering::{Entrant, Wish};
 use crate::held::Held;
 use crate::input::ConnectionId;
@@ -161,7 +162,9 @@ impl<P: PluginRuntime> Replica<P> {
         code: ErrorCode,
         outputs: &mut Vec<Output>,
     ) {
-        self.watches.remove_session(session);
+        if !self.config.has_bug(Bug::WatchesOutliveSession) {
+            self.watches.remove_session(session);
+        }
         self.touched.remove(&session);
         let Some(held) = self.held.remove(session) else {
             return;

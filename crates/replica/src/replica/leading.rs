@@ -207,6 +207,11 @@ impl<P: PluginRuntime> Replica<P> {
         password: Password,
         outputs: &mut Vec<Output>,
     ) {
+        if self.config.has_bug(crate::bug::Bug::NewSessionForAnOldOne)
+            && self.world.session(session).is_none()
+        {
+            return self.lead_open(from, nonce, password, 2_000, outputs);
+        }
         let attached = self.stage(|prepare| prepare.attach_session(session, password, from));
         let Some(result) = attached else { return };
         let result = result.and_then(|attachment| {

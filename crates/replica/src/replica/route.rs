@@ -1,10 +1,13 @@
 //! Where a request goes: into its session's line, and from there to the leader or to the tree here.
 
 use zareba_model::limits::SESSION_OUTSTANDING_MAX;
-use zareba_model::{Acked, ErrorCode, Fault, Forward, Mount, Op, Relay, SessionId, Xid, ZnodePath};
+use zareba_model::{
+    Acked, ErrorCode, Fault, Forward, Mount, Op, Read, Relay, SessionId, WatchKind, Xid, ZnodePath,
+};
 
 use super::Replica;
 use crate::admit;
+use crate::bug::Bug;
 use crate::held::{State, Waiting};
 use crate::input::ConnectionId;
 use crate::output::Output;
@@ -48,6 +51,14 @@ impl<P: PluginRuntime> Replica<P> {
                 false => State::Forwarded(op),
             },
         };
+        if self.config.has_bug(Bug::WatchSetBeforeRead)
+            && let State::Read(Op::Read(
+                Read::Get { path, watch: true } | Read::Exists { path, watch: true },
+            )) = &state
+        {
+            let path = path.clone();
+            self.watches.add(session, path, WatchKind::Data);
+        }
         let forwarded = matches!(state, State::Forwarded(_));
         if let Some(held) = self.held.get_mut(session) {
             held.line.push_back(Waiting { xid, state });

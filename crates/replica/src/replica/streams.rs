@@ -3,6 +3,7 @@
 use zareba_model::{ErrorCode, Relay, ServerId, Zxid};
 
 use super::Replica;
+use crate::bug::Bug;
 use crate::output::{ImageWrite, Output};
 use crate::plugin::PluginRuntime;
 use crate::transfer::Incoming;
@@ -31,6 +32,15 @@ impl<P: PluginRuntime> Replica<P> {
             self.config.checkpoint_txns,
             self.config.checkpoint_bytes,
         );
+        let write = match write {
+            Some(ImageWrite::Finish { end, digest, .. })
+                if self.config.has_bug(Bug::CheckpointClaimsItsEnd) =>
+            {
+                let start = end;
+                Some(ImageWrite::Finish { start, end, digest })
+            }
+            write => write,
+        };
         outputs.extend(write.map(Output::Image));
     }
 

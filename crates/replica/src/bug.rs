@@ -1,0 +1,30 @@
+//! Known bugs of other servers' request paths, planted on request where this one avoids them, to prove
+//! that tests would find them. Must never matter in a build without the feature `bugs`.
+
+/// One mistake each, named by what goes wrong, with the issues in which it was made.
+#[cfg_attr(
+    not(feature = "bugs"),
+    allow(unreachable_pub, reason = "nobody can ask for one")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bug {
+    /// A checkpoint says that it stands for the tree at its end, though parts of it are older
+    /// (ZK-3127).
+    CheckpointClaimsItsEnd,
+    /// Replaying a deletion whose node is gone already does not touch the parent (ZK-3125, 3145).
+    ReplaySkipsVoidDeletions,
+    /// The end of a session spares the ephemeral nodes that are still on their way (ZK-1208).
+    CloseSparesNodesInFlight,
+    /// A client that comes back with a session that is over silently gets a new one (Keeper 116690).
+    NewSessionForAnOldOne,
+    /// A leader that stood still counts that time as its clients' silence (etcd 15247).
+    StallCountsAsSilence,
+    /// Sessions expire by the time of day (ZK-1366).
+    ExpiryByWallClock,
+    /// The watches of a session that is gone stay (ZK-1382).
+    WatchesOutliveSession,
+    /// A watch is set when its read comes in, not when it is answered (Keeper 28197).
+    WatchSetBeforeRead,
+    /// An answer leaves before the events of the transaction that it reveals (ZK-1412).
+    AnswersBeforeEvents,
+}
