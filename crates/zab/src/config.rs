@@ -54,7 +54,10 @@ pub struct Config {
 }
 
 /// Known bugs of other implementations, planted on request.
-#[cfg(feature = "bugs")]
+#[cfg_attr(
+    not(feature = "bugs"),
+    allow(dead_code, unreachable_pub, reason = "nobody can ask for one")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bug {
     /// What is written counts as durable at once.
@@ -68,6 +71,31 @@ pub enum Bug {
     /// A server that looks for a leader anew takes all of its log for committed
     /// (ZOOKEEPER-2845).
     UncommittedDeliveredAcrossElections,
+    /// What a follower is sent in synchronization is logged only once it may serve
+    /// (ZOOKEEPER-3911, in its own words).
+    SyncedLoggedAtUpToDate,
+    /// A leader takes an ack that comes before the one of NEWLEADER for an error (ZOOKEEPER-4685).
+    EarlyAckIsAnError,
+    /// A follower delivers what it was sent in synchronization before the reign is established
+    /// (ZOOKEEPER-3023).
+    SyncedDeliveredAtNewLeader,
+    /// A commit point between NEWLEADER and UPTODATE is an error (ZOOKEEPER-4394).
+    EarlyCommitIsAnError,
+    /// TRUNC cuts the disk at once, the memory only when the history behind it comes
+    /// (ZOOKEEPER-5094).
+    TruncatesMemoryLate,
+    /// What is known to be durable is not taken back with a truncation (ClickHouse Keeper 102629).
+    DurableSurvivesTruncation,
+    /// A leader names its epoch before it has promised it durably itself (ZOOKEEPER-1291).
+    EpochNamedBeforeDurable,
+    /// The current epoch is written at UPTODATE, not before NEWLEADER is acked (ZOOKEEPER-1282).
+    CurrentEpochAtUpToDate,
+    /// A counter that is used up carries into the epoch (ZOOKEEPER-1277).
+    CounterCarriesIntoEpoch,
+    /// A leader takes its log for committed without a quorum that has it (ZOOKEEPER-790).
+    EstablishedWithoutQuorum,
+    /// A leader confirms that it leads without asking anybody (etcd 20418).
+    ConfirmsWithoutQuorum,
 }
 
 impl Config {
@@ -139,6 +167,18 @@ impl Config {
         if self.bug == Some(Bug::EpochBeforeHistory) {
             return true;
         }
+        false
+    }
+
+    /// True if that bug was planted; in a build without the feature none can be.
+    #[cfg(feature = "bugs")]
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// True if that bug was planted; in a build without the feature none can be.
+    #[cfg(not(feature = "bugs"))]
+    pub(crate) const fn has_bug(&self, _: Bug) -> bool {
         false
     }
 }

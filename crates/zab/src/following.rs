@@ -19,6 +19,7 @@ use std::collections::VecDeque;
 
 use zareba_model::{Epoch, ServerId, Zxid};
 
+use crate::config::Bug;
 use crate::input::Now;
 use crate::member::{Member, Next};
 use crate::message::{Join, Message, Phase};
@@ -237,6 +238,11 @@ impl Following {
                     ..
                 },
             ) if stage.streams() => self.on_propose(member, after, entries, committed, outputs),
+            (Stage::Adopted, Message::Commit { .. })
+                if member.config.has_bug(Bug::EarlyCommitIsAnError) =>
+            {
+                Next::Look
+            }
             (stage, Message::Commit { zxid, .. }) if stage.streams() => {
                 self.on_commit(member, zxid)
             }

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use zareba_model::{Entry, Epoch, ServerId, Zxid};
 
+use crate::config::Bug;
 use crate::input::Now;
 use crate::learner_progress::{LearnerProgress, Step};
 use crate::member::{Member, Next};
@@ -142,6 +143,13 @@ impl Leading {
                 last_zxid,
             } if join == learner.join && epoch == self.epoch => {
                 self.on_ack_new_leader(member, from, last_zxid, outputs)
+            }
+            Message::Ack { epoch, .. }
+                if epoch == self.epoch
+                    && learner.step < Step::Synchronized
+                    && member.config.has_bug(Bug::EarlyAckIsAnError) =>
+            {
+                Next::Look
             }
             Message::Ack { epoch, zxid } if epoch == self.epoch => {
                 self.on_ack(member, from, zxid);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zareba_model::{Ensemble, Entry, Epoch, ServerId, Zxid};
 
-use crate::config::Config;
+use crate::config::{Bug, Config};
 use crate::history::History;
 use crate::input::Now;
 use crate::membership::Membership;
@@ -80,6 +80,17 @@ pub(crate) struct Member {
     /// How often this server has knocked.
     joins: u64,
     pub(crate) knocks: BTreeMap<ServerId, Knock>,
+    /// What planted bugs leave undone.
+    pub(crate) undone: Undone,
+}
+
+/// What planted bugs leave undone; nothing in a build without the feature.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Undone {
+    /// In memory and not handed to the disk.
+    pub(crate) unlogged: Vec<Entry>,
+    /// Cut on the disk behind here and not in memory.
+    pub(crate) truncation: Option<Zxid>,
 }
 
 impl Member {
@@ -108,6 +119,7 @@ impl Member {
             round: 0,
             joins: 0,
             knocks: BTreeMap::new(),
+            undone: Undone::default(),
             config,
         }
     }
@@ -181,7 +193,37 @@ impl Member {
         if self.membership.truncate(after) {
             outputs.push(Output::Ensemble(self.ensemble().clone()));
         }
+        let durable = self.writes.log();
         self.writes.truncate(after, outputs);
+        self.undone.unlogged.retain(|entry| entry.zxid <= after);
+        if self.config.has_bug(Bug::DurableSurvivesTruncation) {
+            self.writes.claim(durable);
+        }
+    }
+
+    /// What is sent in synchronization; the planted bug keeps it from the disk.
+    pub(crate) fn append_synced(&mut self, entries: Vec<Entry>, outputs: &mut Vec<Output>) {
+        if !self.config.has_bug(Bug::SyncedLoggedAtUpToDate) {
+            return self.append(entries, outputs);
+        }
+        for entry in entries {
+            self.history.append(entry.clone());
+            self.undone.unlogged.push(entry);
+        }
+    }
+
+    /// Does what a planted bug has put off until now.
+    pub(crate) fn do_undone(&mut self, outputs: &mut Vec<Output>) {
+        let unlogged = std::mem::take(&mut self.undone.unlogged);
+        let committed = self.history.committed();
+        self.writes.append(unlogged, committed, outputs);
+    }
+
+    /// Cuts in memory what a planted bug has cut on the disk alone.
+    pub(crate) fn truncate_memory(&mut self) {
+        if let Some(after) = self.undone.truncation.take() {
+            self.history.truncate(after);
+        }
     }
 
     /// A snapshot has replaced everything.

@@ -4,6 +4,7 @@
 use zareba_model::{Entry, Epoch, Zxid};
 
 use super::{Following, Stage};
+use crate::config::Bug;
 use crate::member::{Member, Next, send};
 use crate::message::Message;
 use crate::output::Output;
@@ -19,6 +20,7 @@ impl Following {
         committed: Zxid,
         outputs: &mut Vec<Output>,
     ) -> Next {
+        member.truncate_memory();
         let mut last = member.history.last();
         if after != last {
             return Next::Look;
@@ -29,7 +31,11 @@ impl Following {
             }
             last = entry.zxid;
         }
-        member.append(entries, outputs);
+        if self.stage == Stage::Broadcasting {
+            member.append(entries, outputs);
+        } else {
+            member.append_synced(entries, outputs);
+        }
         self.on_commit(member, committed)
     }
 
@@ -53,7 +59,8 @@ impl Following {
                 send(self.leader, ack(self.epoch, durable), outputs);
             }
         }
-        if self.stage == Stage::Broadcasting {
+        let early = member.config.has_bug(Bug::SyncedDeliveredAtNewLeader);
+        if self.stage == Stage::Broadcasting || early && self.stage == Stage::Adopted {
             member.deliver(outputs);
         }
     }

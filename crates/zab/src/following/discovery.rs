@@ -13,6 +13,7 @@ impl Following {
     pub(super) fn knock(&mut self, member: &mut Member, outputs: &mut Vec<Output>) {
         self.join = member.next_join();
         self.epoch = Epoch(0);
+        member.undone.truncation = None;
         self.stage = Stage::Knocking { sent: true };
         self.heard_at = member.awake;
         let message = Message::FollowerInfo {

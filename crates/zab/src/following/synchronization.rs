@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use zareba_model::{Ensemble, Zxid};
 
 use super::{Following, Stage};
+use crate::config::Bug;
 use crate::member::{Member, Next, send};
 use crate::message::Message;
 use crate::output::{Output, Token};
@@ -34,7 +35,12 @@ impl Following {
             // No correct leader says so: its histories and this one part behind a common entry.
             return Next::Look;
         }
-        member.truncate(after, outputs);
+        if member.config.has_bug(Bug::TruncatesMemoryLate) {
+            member.writes.truncate(after, outputs);
+            member.undone.truncation = Some(after);
+        } else {
+            member.truncate(after, outputs);
+        }
         self.begin_synchronization(member, outputs);
         Next::Stay
     }
@@ -116,8 +122,12 @@ impl Following {
         last_zxid: Zxid,
         outputs: &mut Vec<Output>,
     ) -> Next {
+        member.truncate_memory();
         if member.history.last() != last_zxid {
             return Next::Look;
+        }
+        if member.config.has_bug(Bug::SyncedDeliveredAtNewLeader) {
+            member.history.commit(last_zxid);
         }
         let mut token = self.adopt_epoch(member, outputs);
         if member.config.acks_history_early() {
@@ -157,6 +167,10 @@ impl Following {
         outputs: &mut Vec<Output>,
     ) -> Next {
         self.stage = Stage::Broadcasting;
+        member.do_undone(outputs);
+        if member.config.has_bug(Bug::CurrentEpochAtUpToDate) {
+            self.write_current_epoch(member, outputs);
+        }
         // Whatever was wrong with this log, it has an established history now.
         member.may_vote = true;
         let next = self.on_commit(member, committed);
@@ -173,6 +187,13 @@ impl Following {
 
     /// Writes the epoch, behind all of the history that was written before.
     fn adopt_epoch(&self, member: &mut Member, outputs: &mut Vec<Output>) -> Token {
+        if member.config.has_bug(Bug::CurrentEpochAtUpToDate) {
+            return member.writes.barrier();
+        }
+        self.write_current_epoch(member, outputs)
+    }
+
+    fn write_current_epoch(&self, member: &mut Member, outputs: &mut Vec<Output>) -> Token {
         let epochs = Epochs {
             accepted: self.epoch,
             current: self.epoch,

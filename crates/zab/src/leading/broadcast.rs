@@ -6,6 +6,7 @@ use zareba_model::{Entry, ServerId, Zxid};
 
 use super::synchronization::proposals;
 use super::{Leading, NotLeading};
+use crate::config::Bug;
 use crate::learner_progress::{LearnerProgress, Step};
 use crate::member::{Member, Next, send_all};
 use crate::message::Message;
@@ -24,6 +25,11 @@ impl Leading {
             .last()
             .map_or(member.history.last(), |entry| entry.zxid);
         let last = last.max(Zxid::start_of(self.epoch));
+        if last.counter >= member.config.counter_max
+            && member.config.has_bug(Bug::CounterCarriesIntoEpoch)
+        {
+            return Some(Zxid::new(last.epoch.0 + 1, 1));
+        }
         last.next()
             .filter(|next| next.counter <= member.config.counter_max)
     }
@@ -108,6 +114,9 @@ impl Leading {
 
     /// The newest ping that a quorum has answered.
     pub(crate) fn confirmed_round(&self, member: &Member) -> u64 {
+        if member.config.has_bug(Bug::ConfirmsWithoutQuorum) {
+            return self.round;
+        }
         let answered = self
             .counted()
             .map(|(server, learner)| (server, learner.round));

@@ -3,6 +3,7 @@
 use zareba_model::{Epoch, ServerId, Zxid};
 
 use super::{Leading, Stage};
+use crate::config::Bug;
 use crate::learner_progress::{LearnerProgress, Step};
 use crate::member::{Knock, Member, Next, send};
 use crate::message::Message;
@@ -66,7 +67,8 @@ impl Leading {
         token: Token,
         outputs: &mut Vec<Output>,
     ) -> Next {
-        if member.writes.once(token, self.epoch).is_none() {
+        let is_durable = member.writes.once(token, self.epoch).is_some();
+        if !is_durable && !member.config.has_bug(Bug::EpochNamedBeforeDurable) {
             return Next::Stay;
         }
         self.stage = Stage::Promising;
