@@ -130,6 +130,7 @@ impl Broadcast {
                     Output::Deliver(_) => self.delivered += 1,
                     Output::Role(_) | Output::Ensemble(_) => {}
                     Output::SendSnapshot { .. }
+                    | Output::ReadLog { .. }
                     | Output::ReceiveSnapshot { .. }
                     | Output::AbandonSnapshot { .. } => {
                         panic!("servers that begin empty have no snapshots to send")

@@ -318,6 +318,9 @@ impl World {
                 Output::SendSnapshot { to, base } => server.outgoing.push((to, base)),
                 Output::ReceiveSnapshot { from, base } => server.incoming = Some((from, base)),
                 Output::AbandonSnapshot { peer } => server.abandon(peer),
+                Output::ReadLog { .. } => {
+                    panic!("the window here holds the whole log, so that none of it is read back")
+                }
             }
         }
         self.replace(id, server);

@@ -289,6 +289,11 @@ impl<P: PluginRuntime> Replica<P> {
                         self.receive_snapshot(from, base, outputs);
                     }
                     ZabOutput::AbandonSnapshot { peer } => self.abandon_snapshot(peer, outputs),
+                    // Nobody reads the log on disk yet: a snapshot it is.
+                    ZabOutput::ReadLog { to, after, .. } => {
+                        let result = zareba_zab::LogRead::Gone;
+                        self.zab(zareba_zab::Input::LogRead { to, after, result });
+                    }
                 }
             }
         }

@@ -46,7 +46,7 @@ impl PeerMessage {
     /// About how many bytes the frame takes, so that large ones are not copied while they grow.
     fn size_hint(&self) -> usize {
         let payload = match self {
-            Self::Zab(Message::Propose { entries, .. }) => {
+            Self::Zab(Message::Propose { entries, .. } | Message::Inform { entries, .. }) => {
                 let bytes = |entry: &zareba_model::Entry| entry.payload.len() + 16;
                 entries.iter().map(bytes).sum()
             }

@@ -41,12 +41,14 @@ pub struct Config {
     pub batch_entries_max: usize,
     /// Bytes in one `Propose` message, beyond which it is closed.
     pub batch_bytes_max: usize,
-    /// A follower whose log ends at most so many entries before the leader's is level with it.
+    /// A follower is sent no more while so many bytes are sent and not durable there; so at most
+    /// these and one message are under way to it. Pings wait behind them, so a link should carry
+    /// them in much less than the time of silence.
+    pub feed_bytes_max: usize,
+    /// A follower whose durable log ends at most so many entries behind what is committed is level:
+    /// it may serve, and become a voter.
     pub lag_entries_max: usize,
-    /// Bytes of messages a follower keeps while a snapshot is on its way to it; with more it
-    /// gives the snapshot up and joins anew.
-    pub kept_bytes_max: usize,
-    /// The last counter of an epoch; behind it the leader steps down, so that a new epoch opens.
+    /// The last counter of an epoch; behind it the leader opens a new epoch.
     pub counter_max: u32,
     /// A bug planted on purpose, to prove that tests would find it.
     #[cfg(feature = "bugs")]
@@ -114,9 +116,9 @@ impl Config {
             window_entries: 20_000,
             window_bytes: 64 << 20,
             batch_entries_max: 1_000,
-            batch_bytes_max: 4 << 20,
-            lag_entries_max: 1_000,
-            kept_bytes_max: 1 << 30,
+            batch_bytes_max: 1 << 20,
+            feed_bytes_max: 4 << 20,
+            lag_entries_max: 10_000,
             counter_max: u32::MAX,
             #[cfg(feature = "bugs")]
             bug: None,

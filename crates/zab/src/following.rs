@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Proposals and commit points are taken from `Synchronizing` on, in order, by one path, whatever else
-//! is under way; nothing is delivered before `Broadcasting`. Whatever breaks the stream, a hole above
-//! all, sends the server back to looking.
+//! is under way, and acked as soon as they are durable, so that more can come; nothing is delivered
+//! before `Broadcasting`. Whatever breaks the stream, a hole above all, sends the server back to
+//! looking; the leader's `KnockAgain` sends it back to `Knocking`.
 
 mod broadcast;
 mod discovery;
@@ -36,11 +37,7 @@ enum Stage {
     /// Waits for the way to be brought level.
     Promised,
     /// A snapshot replaces the log; what the leader says meanwhile is kept, in order.
-    Receiving {
-        base: Zxid,
-        kept: VecDeque<Message>,
-        kept_bytes: usize,
-    },
+    Receiving { base: Zxid, kept: VecDeque<Message> },
     /// Takes the leader's history.
     Synchronizing,
     /// Has it; history and epoch are on their way to the disk.
@@ -145,13 +142,15 @@ impl Following {
         if let Message::Ping { number, .. } = message {
             self.send_pong(number, outputs);
         }
-        if let Stage::Receiving { .. } = self.stage {
-            return match message {
-                Message::Ping { .. } => Next::Stay,
-                message => self.keep(member, message),
-            };
+        match &mut self.stage {
+            Stage::Receiving { .. } if matches!(message, Message::Ping { .. }) => Next::Stay,
+            Stage::Receiving { kept, .. } if !matches!(message, Message::KnockAgain { .. }) => {
+                // The leader sends only so much that is not acked.
+                kept.push_back(message);
+                Next::Stay
+            }
+            _ => self.on_stream(member, message, outputs),
         }
-        self.on_stream(member, message, outputs)
     }
 
     /// True if a vote shows that the leader has resigned. While this server knocks, the vote may
@@ -238,6 +237,15 @@ impl Following {
                     ..
                 },
             ) if stage.streams() => self.on_propose(member, after, entries, committed, outputs),
+            (stage, Message::Inform { after, entries, .. }) if stage.streams() => {
+                let committed = entries.last().map_or(Zxid::ZERO, |entry| entry.zxid);
+                self.on_propose(member, after, entries, committed, outputs)
+            }
+            (_, Message::KnockAgain { .. }) => {
+                self.end(outputs);
+                self.knock(member, outputs);
+                Next::Stay
+            }
             (Stage::Adopted, Message::Commit { .. })
                 if member.config.has_bug(Bug::EarlyCommitIsAnError) =>
             {
@@ -262,6 +270,8 @@ impl Following {
             | Message::NewLeader { join, epoch, .. }
             | Message::UpToDate { join, epoch, .. } => *join == self.join && *epoch == self.epoch,
             Message::Propose { epoch, .. }
+            | Message::Inform { epoch, .. }
+            | Message::KnockAgain { epoch }
             | Message::Commit { epoch, .. }
             | Message::Ping { epoch, .. } => *epoch == self.epoch,
             _ => false,

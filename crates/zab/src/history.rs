@@ -159,9 +159,20 @@ impl History {
         self.entries.range(self.position(after)..)
     }
 
-    /// How many entries stand behind `after`; `None` if that is below the window.
-    pub(crate) fn count_behind(&self, after: Zxid) -> Option<usize> {
-        (after >= self.base).then(|| self.entries.len() - self.position(after))
+    /// How many entries stand behind `after`, up to `upto`; `None` if that is below the window.
+    pub(crate) fn count(&self, after: Zxid, upto: Zxid) -> Option<usize> {
+        let count = || self.position(upto).saturating_sub(self.position(after));
+        self.reaches(after).then(count)
+    }
+
+    /// True if all that stands behind `after` is in memory.
+    pub(crate) fn reaches(&self, after: Zxid) -> bool {
+        after >= self.base
+    }
+
+    /// Right before the first entry in memory. All up to here is delivered, hence durable.
+    pub(crate) fn base(&self) -> Zxid {
+        self.base
     }
 
     /// How many entries are not committed yet.

@@ -1,6 +1,6 @@
 //! Everything that can happen to a server, as far as broadcast is concerned.
 
-use zareba_model::{Ensemble, ServerId, Zxid};
+use zareba_model::{Ensemble, Entry, ServerId, Zxid};
 
 use crate::message::Message;
 use crate::output::Token;
@@ -14,6 +14,23 @@ impl Now {
     pub const fn after_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms.saturating_mul(1000)))
     }
+}
+
+/// What the log on disk holds behind some id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LogRead {
+    /// The next entries.
+    Entries {
+        /// The largest id of the log that is not above the one asked for.
+        floor: Zxid,
+        /// What stands behind it, in order, without a hole: at least one entry, and none beyond
+        /// the id up to which was asked.
+        entries: Vec<Entry>,
+    },
+    /// The log does not go back so far any more, or so much stands behind that id that a snapshot
+    /// is cheaper. What stands behind the base of a snapshot that is still on its way should be
+    /// kept and read at any cost: another snapshot would only begin the same again.
+    Gone,
 }
 
 /// One thing that happened.
@@ -43,5 +60,14 @@ pub enum Input {
         /// The ensemble that the state names, if it names one. The state may be newer than its
         /// base, and so may this.
         ensemble: Option<Ensemble>,
+    },
+    /// The answer to an [`crate::Output::ReadLog`].
+    LogRead {
+        /// For whom.
+        to: ServerId,
+        /// Behind which id.
+        after: Zxid,
+        /// What there is.
+        result: LogRead,
     },
 }

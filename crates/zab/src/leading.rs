@@ -10,6 +10,7 @@
 
 mod broadcast;
 mod discovery;
+mod feed;
 mod synchronization;
 
 use std::collections::BTreeMap;
@@ -68,8 +69,8 @@ pub(crate) struct Leading {
     ping_wanted: bool,
     /// Proposed and not yet in the history.
     batch: Vec<Entry>,
-    /// The commit point the followers have been told.
-    announced: Zxid,
+    /// The end of the history with which the reign began; known from `Synchronizing` on.
+    founded_on: Zxid,
     /// The ensemble whose former members have been sent away.
     dismissed: u64,
 }
@@ -93,7 +94,7 @@ impl Leading {
             round: 0,
             ping_wanted: false,
             batch: Vec::new(),
-            announced: Zxid::ZERO,
+            founded_on: Zxid::ZERO,
             dismissed: member.ensemble().version,
         };
         for (server, knock) in knocks {
@@ -208,8 +209,8 @@ impl Leading {
         );
         for (server, learner) in &self.learners {
             assert!(
-                learner.acked <= member.history.last(),
-                "server {server} has acked what was never proposed"
+                learner.acked <= learner.sent && learner.sent <= member.history.last(),
+                "server {server} was sent or has acked what was never proposed"
             );
             assert!(
                 learner.step < Step::Serving || self.is_established(),
@@ -251,7 +252,8 @@ impl Leading {
         if server == member.config.me {
             return true;
         }
-        let lag = |learner: &LearnerProgress| member.history.count_behind(learner.acked);
+        let last = member.history.last();
+        let lag = |learner: &LearnerProgress| member.history.count(learner.acked, last);
         self.learners
             .get(&server)
             .filter(|learner| learner.step == Step::Serving)

@@ -37,11 +37,19 @@
 //! - **discovery**: the new leader gathers a quorum, chooses the epoch after all it has promised, and
 //!   has a quorum promise it durably, itself first. Who finds a newer history than its own in that
 //!   quorum gives up.
-//! - **synchronization**: each follower is brought to the leader's history by DIFF, TRUNC or SNAP, then
-//!   NEWLEADER; it answers when history and epoch are durable, in this order. When a quorum has, the
-//!   reign is established, the history is committed, and UPTODATE lets followers serve.
-//! - **broadcast**: PROPOSE, ACK, COMMIT, pipelined. Late followers are synchronized meanwhile and are
-//!   in the stream of proposals from the same moment.
+//! - **synchronization**: it is found where each follower's log parts from the leader's (DIFF, TRUNC,
+//!   or SNAP for one that is too far behind), and the feed sends what stands behind that, from memory
+//!   or from the log on disk. NEWLEADER follows the history with which the reign begins; it is answered
+//!   when history and epoch are durable, in this order. When a quorum has answered, the reign is
+//!   established and the history is committed. UPTODATE lets a follower serve as soon as it is level.
+//! - **broadcast**: PROPOSE, ACK, COMMIT, pipelined; INFORM to observers. The same feed, hence one
+//!   path for what is old and what is new (`leading/feed.rs`). Nobody is sent more than a bounded
+//!   number of bytes that are not yet durable there.
+//!
+//! When the counter of an epoch is used up, or a server turns up that has promised a newer one, an
+//! established leader opens a new epoch without an election: it tells its followers to
+//! knock again and goes back to `Gathering`. Its role is `Looking` meanwhile, as is theirs, for about
+//! three round trips and three writes; requests wait so long.
 //!
 //! # Invariants
 //!
@@ -62,8 +70,9 @@
 //! of all ensembles a server knows, the one with the highest version is in force, from the moment its
 //! entry is in the log. A truncation takes it back. Everything that counts a quorum counts one of the
 //! ensemble in force *here*. A change of voters is proposed by the caller as two entries: one with the
-//! members before and behind it ([`zareba_model::Ensemble::outgoing`]), whose quorums contain one of either side, and, once
-//! that is delivered at the leader, one with the members behind it alone.
+//! members before and behind it ([`zareba_model::Ensemble::outgoing`]), whose quorums contain one of
+//! either side, and, once that is delivered at the leader, whoever leads then, one with the members
+//! behind it alone.
 //!
 //! Why two leaders never pass each other: the quorums of two neighbours among {before, joint, behind}
 //! intersect. A leader *behind* exists only where the joint entry is committed, hence in the logs of a
@@ -71,6 +80,10 @@
 //! among its promises and gives up, exactly as it would for any other committed entry; it is never
 //! established, and no server of the ensemble behind needs its word. What an established leader finds
 //! in its log is committed by its establishment, so that two changes are never under way at once.
+//!
+//! This rests on what the members *before* remember, also those that are members no longer: a server
+//! that has missed many changes counts quorums of long ago. So a number is never given twice. A server
+//! that comes back without its disk is a new server with a new number.
 //!
 //! A server votes and promises also where it is no voter as far as it knows, for it may know too
 //! little; whose word counts is for the counting server to say. A leader refuses the knock of whoever
@@ -80,22 +93,26 @@
 //!
 //! # Servers that count for nothing
 //!
-//! A server whose log was damaged ([`Recovered::may_vote`] is false) casts no vote, joins only a leader that a quorum of others stands behind, and neither its promise
-//! nor its first ack counts. Once it is told UPTODATE it holds an established history, and its acks
-//! count. Its promises must have survived: a server that has lost its epochs page too is a new server.
+//! An observer is told only what is committed; its acks pace the feed and count for nothing. It becomes
+//! a voter with the entry that says so.
+//!
+//! A server whose log was damaged ([`Recovered::may_vote`] is false) casts no vote, joins only a leader
+//! that a quorum of others stands behind, and neither its promise nor its first ack counts. Once it is
+//! told UPTODATE it holds an established history, and its acks count. Its promises must have survived:
+//! a server that has lost its epochs page too is a new server, with a new number.
 //!
 //! # Limits
 //!
-//! Memory is bounded by the window ([`Config::window_entries`], [`Config::window_bytes`]), by what is
-//! proposed and not committed (the caller's bound: [`Zab::outstanding`]), and, while a snapshot is on
-//! its way to a follower, by [`Config::kept_bytes_max`] of proposals.
+//! Memory is bounded by the window ([`Config::window_entries`], [`Config::window_bytes`]) and by what
+//! is proposed and not committed (the caller's bound: [`Zab::outstanding`]). What is on its way to a
+//! follower, also while a snapshot is, is bounded by [`Config::feed_bytes_max`] and one message.
 
 pub mod config;
 #[cfg(feature = "bugs")]
 pub use config::Bug;
 pub use config::Config;
 pub mod input;
-pub use input::{Input, Now};
+pub use input::{Input, LogRead, Now};
 pub mod message;
 pub use message::{Candidate, Join, Message, Phase, Vote};
 pub mod output;

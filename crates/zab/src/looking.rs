@@ -135,15 +135,18 @@ impl Looking {
         if behind(leader) && ensemble.is_quorum(|server| behind(server) || me == Some(server)) {
             return Next::Follow(leader);
         }
-        Next::Stay
+        self.tally(member)
     }
 
     fn tally(&mut self, member: &Member) -> Next {
         if !member.may_vote || !self.vote.may_lead {
             return Next::Stay;
         }
-        let agree =
-            |server| server == member.config.me || self.votes.get(&server) == Some(&self.vote);
+        // Whoever stands behind the favourite already is ahead of this server, whose ensemble may
+        // ask for more votes than the other's.
+        let stands = |server| self.standing.get(&server) == Some(&self.vote.server);
+        let votes = |server| self.votes.get(&server) == Some(&self.vote);
+        let agree = |server| server == member.config.me || votes(server) || stands(server);
         let ensemble = member.ensemble();
         if !ensemble.is_quorum(agree) {
             self.agreed_since = None;

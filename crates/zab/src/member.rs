@@ -140,7 +140,7 @@ impl Member {
     /// What this server has to offer as a leader: nothing, if it may not vote or has no weight.
     pub(crate) fn candidate(&self) -> Candidate {
         let server = self.config.me;
-        if self.may_vote && self.ensemble().may_lead(server) {
+        if self.may_vote && self.membership.may_lead(server) {
             Candidate {
                 may_lead: true,
                 current_epoch: self.epochs.current,

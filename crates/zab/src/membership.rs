@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use zareba_model::{Ensemble, Entry, Zxid};
+use zareba_model::{Ensemble, Entry, ServerId, Zxid};
 
 /// How an entry is asked whether it changes the ensemble, and to what.
 pub(crate) type EnsembleIn = fn(&[u8]) -> Option<Ensemble>;
@@ -77,6 +77,15 @@ impl Membership {
         self.replace(snapshot);
     }
 
+    /// True if that server may be elected, in the ensemble in force or in one that is to be replaced
+    /// by it: as long as the change is not delivered, only the server itself may have the log that
+    /// others lack to make the change.
+    pub(crate) fn may_lead(&self, server: ServerId) -> bool {
+        let logged = self.logged.iter().map(|(_, ensemble)| ensemble);
+        let mut known = logged.chain([&self.base]);
+        known.any(|ensemble| ensemble.may_lead(server))
+    }
+
     /// True if the ensemble in force is delivered, and no change is under way.
     pub(crate) fn is_settled(&self) -> bool {
         self.logged.is_empty() && self.base.outgoing.is_none()
@@ -94,7 +103,6 @@ impl Membership {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zareba_model::ServerId;
 
     fn ensemble(version: u64) -> Ensemble {
         Ensemble {

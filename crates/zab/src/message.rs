@@ -10,10 +10,12 @@
 //! | `NewLeader` | leader | follower | synchronization |
 //! | `AckNewLeader` | follower | leader | synchronization |
 //! | `UpToDate` | leader | follower | synchronization, last |
-//! | `Propose` | leader | follower | synchronization and broadcast |
-//! | `Ack` | follower | leader | broadcast (cumulative) |
+//! | `Propose` | leader | follower that votes | synchronization and broadcast |
+//! | `Inform` | leader | follower that observes | synchronization and broadcast |
+//! | `Ack` | follower | leader | synchronization and broadcast (cumulative) |
 //! | `Commit` | leader | follower | broadcast (cumulative) |
 //! | `Ping`, `Pong` | leader, follower | the other | from discovery on |
+//! | `KnockAgain` | leader | follower | from discovery on |
 
 use serde::{Deserialize, Serialize};
 use zareba_model::{Entry, Epoch, ServerId, Zxid};
@@ -66,7 +68,7 @@ pub struct Vote {
 
 /// One message. Between a leader and a follower, `join` names the attempt.
 ///
-/// The messages of broadcast (`Propose`, `Ack`, `Commit`, `Ping`, `Pong`) carry no `join`, so that
+/// The messages of broadcast (`Propose`, `Inform`, `Ack`, `Commit`, `Ping`, `Pong`) carry no `join`, so that
 /// one encoding serves all followers. They cannot be taken for those of another attempt:
 ///
 /// - Links are first in, first out, and nothing of an older link arrives on a newer one.
@@ -114,7 +116,7 @@ pub enum Message {
         epoch: Epoch,
         base: Zxid,
     },
-    /// The leader's whole history as of now has been sent.
+    /// All with which the epoch began has been sent, and all up to `last_zxid`.
     NewLeader {
         join: Join,
         epoch: Epoch,
@@ -139,7 +141,14 @@ pub enum Message {
         entries: Vec<Entry>,
         committed: Zxid,
     },
-    /// The follower has durably all up to `zxid`.
+    /// Committed transactions, in order, without a hole behind `after`, for an observer.
+    Inform {
+        epoch: Epoch,
+        after: Zxid,
+        entries: Vec<Entry>,
+    },
+    /// The follower has durably all up to `zxid`. Before `AckNewLeader` it counts for nothing and
+    /// lets the leader send more.
     Ack { epoch: Epoch, zxid: Zxid },
     /// A quorum has durably all up to `zxid`.
     Commit { epoch: Epoch, zxid: Zxid },
@@ -151,4 +160,6 @@ pub enum Message {
     },
     /// The follower lives and follows.
     Pong { epoch: Epoch, number: u64 },
+    /// This reign is over, or this attempt: the follower knocks again, without an election.
+    KnockAgain { epoch: Epoch },
 }

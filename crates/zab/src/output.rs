@@ -77,6 +77,19 @@ pub enum Output {
     /// Another ensemble is in force: links are to stand to its members. It may be taken back by a
     /// later one, even by one of a lower version, until its entry is delivered.
     Ensemble(Ensemble),
+    /// Read the log on disk, for a follower that is behind what is in memory; answered by
+    /// [`crate::Input::LogRead`]. All that is asked for is durable, and nothing can change it. The
+    /// answer may be left out once the follower's link is broken; if it comes, it is ignored.
+    ReadLog {
+        /// For whom.
+        to: ServerId,
+        /// From behind the largest id of the log that is not above this one.
+        after: Zxid,
+        /// No further than this.
+        upto: Zxid,
+        /// About so many bytes; at least one entry.
+        bytes_max: usize,
+    },
     /// Stream the tree to a follower. The tree may move on meanwhile; whatever is delivered
     /// behind `base` reaches the follower as proposals.
     SendSnapshot {

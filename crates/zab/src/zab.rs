@@ -57,6 +57,12 @@ impl Zab {
             Input::SnapshotInstalled { base, ensemble } => {
                 self.on_snapshot_installed(base, ensemble, outputs)
             }
+            Input::LogRead { to, after, result } => {
+                if let State::Leading(leading) = &mut self.state {
+                    leading.on_log_read(&self.member, to, (after, result), outputs);
+                }
+                Next::Stay
+            }
         };
         self.turn(next, outputs);
     }

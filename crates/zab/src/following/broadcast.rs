@@ -36,6 +36,10 @@ impl Following {
         } else {
             member.append_synced(entries, outputs);
         }
+        if self.stage == Stage::Synchronizing {
+            // It takes as long as it takes, while it moves.
+            self.began_at = member.now;
+        }
         self.on_commit(member, committed)
     }
 
@@ -52,7 +56,7 @@ impl Following {
 
     /// Acks what has become durable and delivers what has been committed since the last time.
     pub(crate) fn flush(&mut self, member: &mut Member, outputs: &mut Vec<Output>) {
-        if matches!(self.stage, Stage::Adopted | Stage::Broadcasting) {
+        if self.stage.streams() {
             let durable = member.writes.log();
             if durable.value() > self.acked {
                 self.acked = durable.value();

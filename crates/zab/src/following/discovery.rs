@@ -15,7 +15,7 @@ impl Following {
         self.epoch = Epoch(0);
         member.undone.truncation = None;
         self.stage = Stage::Knocking { sent: true };
-        self.heard_at = member.awake;
+        (self.began_at, self.heard_at) = (member.now, member.awake);
         let message = Message::FollowerInfo {
             join: self.join,
             accepted_epoch: member.epochs.accepted,

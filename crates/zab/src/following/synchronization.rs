@@ -61,31 +61,11 @@ impl Following {
         self.stage = Stage::Receiving {
             base,
             kept: VecDeque::new(),
-            kept_bytes: 0,
         };
         outputs.push(Output::ReceiveSnapshot {
             from: self.leader,
             base,
         });
-        Next::Stay
-    }
-
-    /// While a snapshot is on its way, messages wait in order, up to a limit.
-    pub(super) fn keep(&mut self, member: &Member, message: Message) -> Next {
-        let Stage::Receiving {
-            kept, kept_bytes, ..
-        } = &mut self.stage
-        else {
-            return Next::Stay;
-        };
-        if let Message::Propose { entries, .. } = &message {
-            *kept_bytes += entries.iter().map(|e| e.payload.len()).sum::<usize>();
-        }
-        *kept_bytes += size_of::<Message>();
-        kept.push_back(message);
-        if *kept_bytes > member.config.kept_bytes_max {
-            return Next::Look;
-        }
         Next::Stay
     }
 
@@ -105,6 +85,7 @@ impl Following {
             "another snapshot was installed than asked for"
         );
         member.install(base, ensemble, outputs);
+        self.acked = base;
         self.began_at = member.now;
         for message in kept {
             let next = self.on_stream(member, message, outputs);
@@ -150,7 +131,7 @@ impl Following {
             return;
         };
         self.stage = Stage::Adopted;
-        self.acked = held.value();
+        self.acked = self.acked.max(held.value());
         let message = Message::AckNewLeader {
             join: self.join,
             epoch: self.epoch,
@@ -180,6 +161,7 @@ impl Following {
 
     fn begin_synchronization(&mut self, member: &mut Member, outputs: &mut Vec<Output>) {
         self.stage = Stage::Synchronizing;
+        self.acked = member.writes.log().value();
         if member.config.writes_epoch_first() {
             self.adopt_epoch(member, outputs);
         }

@@ -4,12 +4,10 @@
 use bytes::Bytes;
 use zareba_model::{Entry, ServerId, Zxid};
 
-use super::synchronization::proposals;
-use super::{Leading, NotLeading};
+use super::{Leading, NotLeading, Stage};
 use crate::config::Bug;
-use crate::learner_progress::{LearnerProgress, Step};
-use crate::member::{Member, Next, send_all};
-use crate::message::Message;
+use crate::learner_progress::LearnerProgress;
+use crate::member::{Member, Next};
 use crate::output::Output;
 use crate::quorum::reached;
 
@@ -48,39 +46,39 @@ impl Leading {
 
     /// Commits what a quorum has, closes the batch, and tells the followers both.
     pub(crate) fn flush(&mut self, member: &mut Member, outputs: &mut Vec<Output>) -> Next {
+        if self.is_established() {
+            self.commit(member);
+            member.append(std::mem::take(&mut self.batch), outputs);
+        }
+        self.feed(member, outputs);
+        self.announce_reign(outputs);
         if !self.is_established() {
             return Next::Stay;
-        }
-        self.commit(member);
-        if !self.batch.is_empty() {
-            self.broadcast(member, outputs);
         }
         member.deliver(outputs);
         if self.ping_wanted {
             self.ping(member, outputs);
         }
-        let committed = member.history.committed();
-        if self.announced < committed {
-            self.announced = committed;
-            let message = Message::Commit {
-                epoch: self.epoch,
-                zxid: committed,
-            };
-            send_all(self.stream(), message, outputs);
-        }
+        self.let_serve(member, outputs);
+        self.announce_commits(member, outputs);
         if self.next_zxid(member).is_none() && member.history.uncommitted() == 0 {
             // The counter is used up and nothing is under way: a new epoch has new numbers.
-            return Next::Look;
+            return self.turn_over(member, outputs);
         }
         self.dismiss_former_members(member, outputs)
     }
 
+    /// A follower has more of what it was sent.
     pub(super) fn on_ack(&mut self, member: &Member, from: ServerId, zxid: Zxid) {
-        if let Some(learner) = self.learners.get_mut(&from)
-            && learner.step >= Step::Synchronized
-            && zxid <= member.history.last()
-        {
-            learner.acked = learner.acked.max(zxid);
+        let Some(learner) = self.learners.get_mut(&from) else {
+            return;
+        };
+        if learner.in_stream() && learner.acked < zxid && zxid <= learner.sent {
+            learner.ack(zxid);
+            if self.stage != Stage::Established {
+                // Synchronization takes as long as it takes, while it moves.
+                self.began_at = member.now;
+            }
         }
     }
 
@@ -88,21 +86,6 @@ impl Leading {
         if let Some(learner) = self.learners.get_mut(&from) {
             learner.round = learner.round.max(number.min(self.round));
         }
-    }
-
-    /// Pings everybody that has been told the epoch.
-    pub(super) fn ping(&mut self, member: &Member, outputs: &mut Vec<Output>) {
-        self.pinged_at = member.now;
-        self.ping_wanted = false;
-        self.round += 1;
-        let committed = member.history.committed();
-        let message = Message::Ping {
-            epoch: self.epoch,
-            number: self.round,
-            committed,
-        };
-        let told = self.servers(|learner| learner.step >= Step::Promising);
-        send_all(told, message, outputs);
     }
 
     /// Asks for a ping at the next flush; once its number is confirmed, this server was still the
@@ -140,18 +123,6 @@ impl Leading {
         }
     }
 
-    /// One append and one proposal for all, within the limits of a message.
-    fn broadcast(&mut self, member: &mut Member, outputs: &mut Vec<Output>) {
-        let entries = std::mem::take(&mut self.batch);
-        let after = member.history.last();
-        let committed = member.history.committed();
-        member.append(entries.clone(), outputs);
-        for message in proposals(&member.config, self.epoch, after, entries, committed) {
-            send_all(self.stream(), message, outputs);
-        }
-        self.announced = committed;
-    }
-
     /// Followers whose acks count, as far as they are voters.
     fn counted(&self) -> impl Iterator<Item = (ServerId, &LearnerProgress)> + Clone {
         let counted = self.learners.iter().filter(|(_, it)| it.is_synchronized());
@@ -175,14 +146,5 @@ impl Leading {
         } else {
             Next::Look
         }
-    }
-
-    fn stream(&self) -> Vec<ServerId> {
-        self.servers(LearnerProgress::in_stream)
-    }
-
-    fn servers(&self, fits: impl Fn(&LearnerProgress) -> bool) -> Vec<ServerId> {
-        let fitting = self.learners.iter().filter(|(_, learner)| fits(learner));
-        fitting.map(|(server, _)| *server).collect()
     }
 }

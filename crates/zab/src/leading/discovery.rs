@@ -28,16 +28,42 @@ impl Leading {
         self.learners.insert(from, LearnerProgress::new(knock));
         match self.stage {
             Stage::Gathering => self.advance(member, outputs),
-            _ if knock.accepted_epoch > self.epoch => {
+            Stage::Established if knock.accepted_epoch > self.epoch => {
                 // It has promised a newer epoch and can never follow this one.
-                Next::Look
+                self.turn_over(member, outputs)
             }
+            _ if knock.accepted_epoch > self.epoch => Next::Look,
             Stage::Opening(_) => Next::Stay,
             Stage::Promising | Stage::Synchronizing(_) | Stage::Established => {
                 self.send_new_epoch(from, outputs);
                 Next::Stay
             }
         }
+    }
+
+    /// Opens a new epoch without an election: everybody is known, so everybody knocks again. Nothing
+    /// of the old epoch is lost, committed or not: it is in the log that the new one begins with.
+    pub(super) fn turn_over(&mut self, member: &mut Member, outputs: &mut Vec<Output>) -> Next {
+        let told = self
+            .learners
+            .iter()
+            .filter(|(_, it)| it.step > Step::Knocked);
+        for server in told.map(|(server, _)| *server).collect::<Vec<_>>() {
+            self.send_away(server, outputs);
+        }
+        self.batch.clear();
+        self.stage = Stage::Gathering;
+        self.epoch = Epoch(0);
+        self.began_at = member.now;
+        self.awake_from = member.awake;
+        self.advance(member, outputs)
+    }
+
+    /// The follower is to begin anew.
+    pub(super) fn send_away(&mut self, to: ServerId, outputs: &mut Vec<Output>) {
+        let epoch = self.epoch;
+        send(to, Message::KnockAgain { epoch }, outputs);
+        self.forget(to, outputs);
     }
 
     /// The epoch is the one after the newest that a quorum has promised; this server promises it
@@ -122,6 +148,7 @@ impl Leading {
             current: epoch,
         };
         self.stage = Stage::Synchronizing(member.write_epochs(epochs, outputs));
+        self.founded_on = member.history.last();
         let promised = self
             .learners
             .iter()

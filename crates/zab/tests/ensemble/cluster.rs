@@ -1,15 +1,19 @@
 //! Servers, disks and links in one thread. Time passes in steps of a millisecond.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use zareba_model::{Entry, ServerId, Zxid};
-use zareba_zab::{Config, Input, Now, Output, Role, Zab};
+use zareba_zab::{Config, Input, LogRead, Message, Now, Output, Role, Zab};
 
 use crate::disk::Disk;
+use crate::membership::decode;
 use crate::network::{Network, News};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
+
+/// No entry of a run is larger, with what it costs beside its payload.
+const ENTRY_BYTES_MAX: usize = 300;
 
 /// How rough the world is.
 #[derive(Clone, Debug)]
@@ -17,6 +21,9 @@ pub struct Weather {
     pub delay_max: u64,
     pub fsync_max: u64,
     pub snapshot_max: u64,
+    pub read_max: u64,
+    /// The log is purged, or a snapshot is cheaper, once in so many reads; 0 is never.
+    pub gone_one_in: u64,
     /// A server dies in the middle of its outputs, once in so many outputs; 0 is never.
     pub crash_one_in: u64,
 }
@@ -26,10 +33,13 @@ impl Weather {
         delay_max: 1,
         fsync_max: 1,
         snapshot_max: 5,
+        read_max: 1,
+        gone_one_in: 0,
         crash_one_in: 0,
     };
 }
 
+#[derive(Default)]
 pub struct Node {
     pub zab: Option<Zab>,
     pub disk: Disk,
@@ -40,10 +50,14 @@ pub struct Node {
     outgoing: BTreeMap<ServerId, Zxid>,
     /// The one it takes: from whom, base, when it is complete.
     incoming: Option<(ServerId, Zxid, u64)>,
+    /// Its log is being read: until when, for whom, behind what, up to what, how many bytes.
+    reads: VecDeque<(u64, ServerId, Zxid, Zxid, usize)>,
 }
 
 pub struct Cluster {
     pub nodes: BTreeMap<ServerId, Node>,
+    /// The highest number ever given.
+    newest: ServerId,
     pub network: Network,
     pub oracle: Oracle,
     pub rng: Rng,
@@ -58,22 +72,23 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The members of the ensemble.
     pub fn new(config: Config, seed: u64) -> Self {
-        let nodes = config.ensemble.voters().into_iter().map(|id| {
-            let node = Node {
-                zab: None,
-                disk: Disk::default(),
-                delivered: 0,
-                paused_until: 0,
-                outgoing: BTreeMap::new(),
-                incoming: None,
-            };
-            (id, node)
-        });
+        let members = config.ensemble.members.keys().copied().collect();
+        Self::with_spares(config, members, seed)
+    }
+
+    /// Servers, some of which may become members later.
+    pub fn with_spares(mut config: Config, servers: Vec<ServerId>, seed: u64) -> Self {
+        config.ensemble_in = decode;
+        let nodes = servers.into_iter().map(|id| (id, Node::default()));
+        let nodes: BTreeMap<ServerId, Node> = nodes.collect();
+        let newest = *nodes.keys().next_back().expect("a server");
         Self {
-            nodes: nodes.collect(),
+            nodes,
+            newest,
             network: Network::default(),
-            oracle: Oracle::new(),
+            oracle: Oracle::new(config.ensemble.clone()),
             rng: Rng::new(seed),
             now: 0,
             weather: Weather::FAIR,
@@ -84,12 +99,15 @@ impl Cluster {
         }
     }
 
-    pub fn ids(&self) -> Vec<ServerId> {
-        self.nodes.keys().copied().collect()
+    /// A server is gone for ever; an empty one with a new number is there instead.
+    pub fn replace_by_new(&mut self, id: ServerId) {
+        self.nodes.remove(&id);
+        self.newest = ServerId(self.newest.0 + 1);
+        self.nodes.insert(self.newest, Node::default());
     }
 
-    pub fn quorum(&self) -> usize {
-        self.nodes.len() / 2 + 1
+    pub fn ids(&self) -> Vec<ServerId> {
+        self.nodes.keys().copied().collect()
     }
 
     pub fn node(&self, id: ServerId) -> &Node {
@@ -120,7 +138,7 @@ impl Cluster {
         let mut config = self.config.clone();
         config.me = id;
         let now = Now(self.now * 1000);
-        let recovered = self.nodes[&id].disk.recover(&mut self.rng);
+        let mut recovered = self.nodes[&id].disk.recover(&mut self.rng);
         self.log(|| {
             let (applied, last) = (recovered.applied, recovered.tail.last());
             let last = last.map_or(recovered.tail_base, |entry| entry.zxid);
@@ -131,6 +149,8 @@ impl Cluster {
         for entry in image.log.iter().filter(|e| e.zxid <= recovered.applied) {
             self.deliver(id, entry);
         }
+        let applied = self.node(id).delivered;
+        recovered.ensemble = Some(self.oracle.ensemble_at(applied).clone());
         let node = self.node_mut(id);
         node.paused_until = 0;
         node.zab = Some(Zab::new(config, recovered, now));
@@ -149,6 +169,7 @@ impl Cluster {
         node.disk.crash(&mut rng);
         node.outgoing.clear();
         node.incoming = None;
+        node.reads.clear();
         self.rng = rng;
         for other in self.ids() {
             self.network.cut(id, other);
@@ -166,6 +187,7 @@ impl Cluster {
             self.hear_of_links(id);
             self.hear_of_disk(id);
             self.hear_of_snapshot(id);
+            self.hear_of_reads(id);
             self.hear_of_peers(id);
             self.input(id, Input::Tick);
             self.flush(id);
@@ -243,7 +265,8 @@ impl Cluster {
         let Some((from, base, at)) = self.node(id).incoming else {
             return;
         };
-        let sends = self.node(from).outgoing.get(&id) == Some(&base);
+        let sender = self.nodes.get(&from);
+        let sends = sender.is_some_and(|it| it.outgoing.get(&id) == Some(&base));
         if at > self.now || !sends || !self.network.stands(id, from) {
             return;
         }
@@ -252,13 +275,49 @@ impl Cluster {
         if let Some(token) = self.node_mut(id).disk.complete(u64::MAX) {
             self.input(id, Input::Persisted(token));
         }
+        // The stream was fuzzy: it holds the ensemble of its end.
+        let end = self.node(from).delivered;
+        let ensemble = Some(self.oracle.ensemble_at(end).clone());
         let delivered = self.oracle.place(base);
         let node = self.node_mut(id);
         node.incoming = None;
         node.disk.install(base);
         node.delivered = delivered;
-        let ensemble = None;
         self.input(id, Input::SnapshotInstalled { base, ensemble });
+    }
+
+    fn hear_of_reads(&mut self, id: ServerId) {
+        let now = self.now;
+        let is_due = |read: &mut (u64, ServerId, Zxid, Zxid, usize)| read.0 <= now;
+        while let Some(read) = self.node_mut(id).reads.pop_front_if(is_due) {
+            let (_, to, after, upto, bytes_max) = read;
+            let gone = self.weather.gone_one_in;
+            let result = if gone > 0 && self.rng.one_in(gone) {
+                LogRead::Gone
+            } else {
+                self.node(id).disk.image.read(after, upto, bytes_max)
+            };
+            *self.seen.entry("log-read".to_owned()).or_default() += 1;
+            self.log(|| {
+                format!(
+                    "{id} reads for {to}: {}",
+                    crate::words::of_log_read(&result)
+                )
+            });
+            let answer = Input::LogRead { to, after, result };
+            self.input(id, answer);
+        }
+    }
+
+    /// What the leader has sent to a follower and not seen acked is bounded, hence what is on its way.
+    fn check_bytes_under_way(&self, from: ServerId, to: ServerId) {
+        let config = &self.config;
+        let bytes = self.network.entry_bytes(from, to);
+        let bound = config.feed_bytes_max + config.batch_bytes_max.max(ENTRY_BYTES_MAX);
+        assert!(
+            bytes <= bound,
+            "{bytes} bytes of entries from {from} to {to}, {bound} at most"
+        );
     }
 
     fn hear_of_peers(&mut self, id: ServerId) {
@@ -295,6 +354,9 @@ impl Cluster {
                 for to in to {
                     let at = self.now + 1 + self.rng.below(self.weather.delay_max);
                     self.network.send(id, to, at, message.clone());
+                    if let Message::Propose { .. } | Message::Inform { .. } = &message {
+                        self.check_bytes_under_way(id, to);
+                    }
                 }
             }
             Output::Persist { token, write } => {
@@ -315,7 +377,25 @@ impl Cluster {
                     Role::Looking => {}
                 }
             }
-            Output::Ensemble(_) => {}
+            Output::Ensemble(ensemble) => {
+                self.log(|| {
+                    format!(
+                        "{id} is in ensemble {}",
+                        crate::membership::encode(&ensemble)
+                    )
+                });
+            }
+            Output::ReadLog {
+                to,
+                after,
+                upto,
+                bytes_max,
+            } => {
+                let at = self.now + 1 + self.rng.below(self.weather.read_max);
+                let reads = &mut self.node_mut(id).reads;
+                let at = reads.back().map_or(at, |last| last.0.max(at));
+                reads.push_back((at, to, after, upto, bytes_max));
+            }
             Output::SendSnapshot { to, base } => {
                 self.log(|| format!("{id} streams snapshot {base} to {to}"));
                 assert_eq!(self.oracle.place(base), self.node(id).delivered);
@@ -338,11 +418,10 @@ impl Cluster {
 
     fn deliver(&mut self, id: ServerId, entry: &Entry) {
         self.log(|| format!("{id} delivers {}", crate::words::of_entry(entry)));
-        let quorum = self.quorum();
-        let quorum = if self.oracle.checks_claims { quorum } else { 0 };
         let place = self.nodes[&id].delivered;
-        let disks = self.nodes.values().map(|node| &node.disk);
-        self.oracle.on_delivered(id, place, entry, disks, quorum);
+        let images = self.nodes.iter().map(|(id, node)| (*id, &node.disk.image));
+        self.oracle
+            .on_delivered(id, place, entry, &images.collect());
         self.node_mut(id).delivered += 1;
     }
 

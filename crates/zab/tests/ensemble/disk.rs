@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use zareba_model::{Entry, Epoch, Zxid};
-use zareba_zab::{Persist, Recovered, Token};
+use zareba_zab::{LogRead, Persist, Recovered, Token};
 
 use crate::rng::Rng;
 
@@ -39,6 +39,23 @@ impl Image {
                 .log
                 .binary_search_by_key(&zxid, |entry| entry.zxid)
                 .is_ok()
+    }
+
+    /// What stands behind the largest id that is not above `after`.
+    pub fn read(&self, after: Zxid, upto: Zxid, bytes_max: usize) -> LogRead {
+        if after < self.base {
+            return LogRead::Gone;
+        }
+        let place = self.log.partition_point(|entry| entry.zxid <= after);
+        let floor = self.log[..place].last().map_or(self.base, |it| it.zxid);
+        let mut bytes = 0;
+        let wanted = self.log[place..].iter().take_while(|entry| {
+            let first = bytes == 0;
+            bytes += entry.payload.len() + 1;
+            entry.zxid <= upto && (first || bytes <= bytes_max)
+        });
+        let entries = wanted.cloned().collect();
+        LogRead::Entries { floor, entries }
     }
 
     pub fn write(&mut self, write: Persist) {

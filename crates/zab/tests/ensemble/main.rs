@@ -16,6 +16,7 @@
 mod bugs;
 mod cluster;
 mod disk;
+mod membership;
 mod network;
 mod oracle;
 mod random;

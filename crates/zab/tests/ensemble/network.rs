@@ -71,6 +71,16 @@ impl Network {
         }
     }
 
+    /// Bytes of payload on their way.
+    pub fn entry_bytes(&self, from: ServerId, to: ServerId) -> usize {
+        let queue = self.queues.get(&(from, to)).into_iter().flatten();
+        let entries = queue.flat_map(|(_, _, message)| match message {
+            Message::Propose { entries, .. } | Message::Inform { entries, .. } => entries.iter(),
+            _ => [].iter(),
+        });
+        entries.map(|entry| entry.payload.len()).sum()
+    }
+
     pub fn receive(&mut self, from: ServerId, to: ServerId, now: u64) -> Option<Message> {
         if self
             .stuck

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use zareba_model::{Entry, Epoch, ServerId, Zxid};
+use zareba_model::{Ensemble, Entry, Epoch, ServerId, Zxid};
 use zareba_zab::Message;
 
-use crate::disk::{Disk, Image};
+use crate::disk::Image;
+use crate::membership::decode;
 
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
@@ -15,13 +16,19 @@ pub struct Oracle {
     places: BTreeMap<Zxid, usize>,
     proposed: BTreeMap<Zxid, Bytes>,
     leaders: BTreeMap<Epoch, ServerId>,
+    /// The ensembles of the order: from how many transactions on, which.
+    pub ensembles: Vec<(usize, Ensemble)>,
+    /// All ensembles ever proposed, and the first.
+    proposed_ensembles: Vec<Ensemble>,
     /// Whether claims are compared with the speaker's disk; off to see what false claims lead to.
     pub checks_claims: bool,
 }
 
 impl Oracle {
-    pub fn new() -> Self {
+    pub fn new(first: Ensemble) -> Self {
         Self {
+            ensembles: vec![(0, first.clone())],
+            proposed_ensembles: vec![first],
             checks_claims: true,
             ..Self::default()
         }
@@ -36,18 +43,34 @@ impl Oracle {
     }
 
     pub fn on_proposed(&mut self, zxid: Zxid, payload: Bytes) {
+        self.proposed_ensembles.extend(decode(&payload));
         let before = self.proposed.insert(zxid, payload);
         assert!(before.is_none(), "{zxid} was proposed twice");
     }
 
+    /// The ensemble behind so many transactions.
+    pub fn ensemble_at(&self, place: usize) -> &Ensemble {
+        let known = self.ensembles.iter().rev();
+        let mut before = known.filter(|(from, _)| *from <= place);
+        &before.next().expect("the first").1
+    }
+
+    /// Ensembles whose quorums may decide now: the last delivered, and what may have been proposed
+    /// behind it.
+    pub fn ensembles_now(&self) -> impl Iterator<Item = &Ensemble> {
+        let last = self.ensemble_at(usize::MAX);
+        let next = last.version + 1;
+        let proposed = self.proposed_ensembles.iter();
+        proposed.filter(move |it| it.version == next).chain([last])
+    }
+
     /// `place` is how many the server had delivered before.
-    pub fn on_delivered<'a>(
+    pub fn on_delivered(
         &mut self,
         server: ServerId,
         place: usize,
         entry: &Entry,
-        disks: impl Iterator<Item = &'a Disk>,
-        quorum: usize,
+        images: &BTreeMap<ServerId, &Image>,
     ) {
         assert_eq!(
             self.proposed.get(&entry.zxid),
@@ -63,17 +86,23 @@ impl Oracle {
             ),
             None => {
                 assert_eq!(place, self.order.len(), "server {server} has left some out");
-                self.order.push(entry.clone());
-                self.places.insert(entry.zxid, place + 1);
-                let had = |image: &Image| {
-                    image.contains(entry.zxid) || image.rotten.contains(&entry.zxid)
+                let has = |server| {
+                    let image = images.get(&server);
+                    image.is_some_and(|it| {
+                        it.contains(entry.zxid) || it.rotten.contains(&entry.zxid)
+                    })
                 };
-                let copies = disks.filter(|disk| had(&disk.image)).count();
+                let is_held = self.ensembles_now().any(|it| it.is_quorum(has));
                 assert!(
-                    copies >= quorum,
-                    "{} is delivered with {copies} copies",
+                    is_held || !self.checks_claims,
+                    "{} is delivered without a quorum of copies",
                     entry.zxid
                 );
+                self.order.push(entry.clone());
+                self.places.insert(entry.zxid, place + 1);
+                if let Some(ensemble) = decode(&entry.payload) {
+                    self.ensembles.push((place + 1, ensemble));
+                }
             }
         }
     }

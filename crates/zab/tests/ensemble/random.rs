@@ -8,10 +8,13 @@ use zareba_zab::{Config, Role};
 
 use crate::cluster::{Cluster, Weather};
 use crate::disk::Image;
+use crate::membership::{encode, next_change, voter};
 
 /// One run with faults, and a fair end.
 pub struct Run {
     pub cluster: Cluster,
+    /// Whether the ensemble changes.
+    changes: bool,
     proposals: u64,
     /// Confirmations asked for: by whom, in which epoch, their number, the newest reign then.
     questions: Vec<(ServerId, Epoch, u64, Epoch)>,
@@ -19,20 +22,38 @@ pub struct Run {
 
 impl Run {
     pub fn new(seed: u64, change: impl FnOnce(&mut Config)) -> Self {
-        let servers = if seed % 4 == 3 { 5 } else { 3 };
-        let mut config = Config::new(ServerId(1), (1..=servers).map(ServerId));
+        let voters = [3, 3, 5, 6][(seed % 4) as usize];
+        let mut config = Config::new(ServerId(1), (1..=voters).map(ServerId));
+        if voters == 6 {
+            for (id, member) in &mut config.ensemble.members {
+                member.role = voter(1, (id.0 as u32 - 1) / 2);
+            }
+        } else if voters == 5 && seed % 8 == 2 {
+            let weights = [2, 1, 1, 1, 0];
+            for (member, weight) in config.ensemble.members.values_mut().zip(weights) {
+                member.role = voter(weight, 0);
+            }
+        }
         config.heartbeat_ms = 10;
         config.silence_max_ms = 80;
         config.join_max_ms = 400;
         config.settle_ms = 5;
         config.vote_repeat_ms = 20;
         config.batch_entries_max = 4;
+        config.batch_bytes_max = [100, 1 << 20][(seed % 2) as usize];
+        config.feed_bytes_max = [1, 300, 1 << 20][(seed / 3 % 3) as usize];
+        config.lag_entries_max = [2, 10, 1000][(seed / 2 % 3) as usize];
         config.window_entries = [3, 12, 1000][(seed % 3) as usize];
         config.counter_max = if seed.is_multiple_of(5) { 40 } else { u32::MAX };
         change(&mut config);
-        let cluster = Cluster::new(config, seed);
+        // The ensemble changes in two runs of three, in which two servers are to spare.
+        let changes = !seed.is_multiple_of(3);
+        let spares = if changes { 2 } else { 0 };
+        let servers = config.ensemble.members.len() as u64 + spares;
+        let cluster = Cluster::with_spares(config, (1..=servers).map(ServerId).collect(), seed);
         Self {
             cluster,
+            changes,
             proposals: 0,
             questions: Vec::new(),
         }
@@ -47,6 +68,7 @@ impl Run {
             self.change_weather();
             self.harm();
             self.load();
+            self.change_ensemble();
             self.ask();
             self.cluster.step();
             self.hear_answers();
@@ -64,6 +86,8 @@ impl Run {
             delay_max: [1, 5, 30][rng.below(3) as usize],
             fsync_max: [0, 5, 60][rng.below(3) as usize],
             snapshot_max: [5, 200][rng.below(2) as usize],
+            read_max: [1, 40][rng.below(2) as usize],
+            gone_one_in: [0, 1, 8][rng.below(3) as usize],
             crash_one_in: [0, 0, 2000, 200][rng.below(4) as usize],
         };
     }
@@ -76,9 +100,20 @@ impl Run {
         let (a, b) = (some(cluster.rng.next() >> 7), some(cluster.rng.next() >> 7));
         if cluster.rng.one_in(150) && cluster.is_up(a) {
             cluster.crash(a);
-            let others = cluster.nodes.iter().filter(|(id, _)| **id != a);
-            let whole = others.filter(|(_, node)| !node.disk.image.damaged).count();
-            if cluster.rng.one_in(8) && whole + 1 == ids.len() {
+            // Never more than what the ensemble can lose.
+            let is_whole = |id| id != a && !cluster.node(id).disk.image.damaged;
+            let is_spared = cluster
+                .oracle
+                .ensembles_now()
+                .all(|it| it.is_quorum(is_whole));
+            let is_member = cluster.oracle.ensembles_now().any(|it| it.contains(a));
+            if !is_member && cluster.rng.one_in(4) {
+                // A server that left the ensemble and forgot it comes back under a new number: the
+                // old one may still be needed by servers that know only an old ensemble.
+                *cluster.seen.entry("wiped".to_owned()).or_default() += 1;
+                cluster.replace_by_new(a);
+                return;
+            } else if cluster.rng.one_in(8) && is_spared {
                 let mut rng = cluster.rng.clone();
                 cluster.node_mut(a).disk.damage(&mut rng);
                 cluster.rng = rng;
@@ -123,6 +158,32 @@ impl Run {
                     let payload = format!("{}", self.proposals);
                     self.cluster.propose(id, payload);
                 }
+            }
+        }
+    }
+
+    /// Leaders change the ensemble, one change at a time.
+    fn change_ensemble(&mut self) {
+        if !self.changes {
+            return;
+        }
+        let everybody = self.cluster.ids();
+        for id in self.cluster.ids() {
+            let cluster = &mut self.cluster;
+            let node = &cluster.nodes[&id];
+            let Some(zab) = node.zab.as_ref().filter(|zab| zab.next_zxid().is_some()) else {
+                continue;
+            };
+            let delivered = cluster.oracle.ensemble_at(node.delivered);
+            if let Some(next) = next_change(zab, delivered, &everybody, &mut cluster.rng) {
+                let kind = if next.outgoing.is_some() {
+                    "joint"
+                } else {
+                    "settled"
+                };
+                *cluster.seen.entry(kind.to_owned()).or_default() += 1;
+                cluster.propose(id, encode(&next));
+                cluster.flush(id);
             }
         }
     }
@@ -189,6 +250,7 @@ impl Run {
     fn expect_agreement(&mut self) {
         // The last faults' messages and fsyncs are still on their way.
         for _ in 0..3_000 {
+            self.settle_ensemble();
             self.cluster.step();
             if self.is_settled() {
                 break;
@@ -206,11 +268,28 @@ impl Run {
         }
         for (id, node) in &self.cluster.nodes {
             assert!(
-                node.delivered >= goal,
+                node.delivered >= goal || !self.is_member(*id),
                 "server {id} has not delivered the end: {}",
                 self.describe()
             );
         }
+    }
+
+    /// A change that is under way is ended.
+    fn settle_ensemble(&mut self) {
+        if let Some(leader) = self.cluster.leader() {
+            let node = self.cluster.node(leader);
+            let now = node.zab.as_ref().unwrap().ensemble();
+            let delivered = self.cluster.oracle.ensemble_at(node.delivered);
+            if let Some(settled) = now.settled().filter(|_| now == delivered) {
+                self.cluster.propose(leader, encode(&settled));
+                self.cluster.flush(leader);
+            }
+        }
+    }
+
+    fn is_member(&self, id: ServerId) -> bool {
+        self.cluster.oracle.ensemble_at(usize::MAX).contains(id)
     }
 
     fn is_settled(&self) -> bool {
@@ -218,10 +297,15 @@ impl Run {
         let Some(leader) = cluster.leader() else {
             return false;
         };
-        cluster.nodes.values().all(|node| {
+        let ensemble = cluster.oracle.ensemble_at(usize::MAX);
+        let members = cluster.nodes.iter().filter(|(id, _)| self.is_member(**id));
+        let mut members = members.map(|(id, node)| (*id, node));
+        members.all(|(id, node)| {
             let zab = node.zab.as_ref().expect("all are up");
             zab.leader() == Some(leader)
-                && zab.may_vote()
+                && zab.ensemble() == ensemble
+                && ensemble.outgoing.is_none()
+                && zab.may_vote() == ensemble.is_voter(id)
                 && zab.delivered() == cluster.node(leader).zab.as_ref().unwrap().last_logged()
         })
     }
@@ -231,8 +315,9 @@ impl Run {
             let Image { base, .. } = node.disk.image;
             match &node.zab {
                 Some(zab) => format!(
-                    "{id}: {:?} delivered {} committed {} last {} base {base}",
+                    "{id}: {:?} may vote {} delivered {} committed {} last {} base {base}",
                     zab.role(),
+                    zab.may_vote(),
                     zab.delivered(),
                     zab.committed(),
                     zab.last_logged()
@@ -287,6 +372,12 @@ fn what_was_delivered_is_never_lost_and_all_agree_after_the_faults() {
         "commit",
         "up-to-date",
         "confirmed",
+        "inform",
+        "knock-again",
+        "log-read",
+        "joint",
+        "settled",
+        "wiped",
     ] {
         assert!(
             only > 0 || seen.contains_key(kind),

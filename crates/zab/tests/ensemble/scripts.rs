@@ -4,7 +4,9 @@
 //! | command | |
 //! |---|---|
 //! | `servers N`, first | an ensemble of N, none up |
+//! | `spares N` | N servers more, which are no members |
 //! | `window N` | entries kept in memory |
+//! | `feed N`, `batch N` | bytes under way to a follower; in a message |
 //! | `counter-max N` | the last number of an epoch |
 //! | `rot A` | the log of A, which is down, is lost below its durable mark |
 //! | `start I..`, `crash I..` | servers come up, with links to all that are up; go down |
@@ -12,16 +14,20 @@
 //! | `hold A B`, `release A B` | words from A to B wait, go on |
 //! | `hold-disk A`, `release-disk A` | writes of A are not synced, are |
 //! | `propose A WORD..` | a batch of proposals, one by one if A may |
+//! | `change A add B`, `remove`, `promote`, `demote`, `replace B C` | A proposes another ensemble |
+//! | `settle A` | A proposes the end of the change under way |
+//! | `purge` | logs on disk do not go back any more |
 //! | `run MS` | time passes |
 //! | `input A hole` | A receives, as from its leader, a proposal that leaves one out |
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use zareba_model::{Entry, ServerId, Zxid};
+use zareba_model::{EnsembleChange, Entry, ServerId, Zxid};
 use zareba_zab::{Config, Input, Message, Role};
 
 use crate::cluster::Cluster;
+use crate::membership::{add, encode};
 
 struct Script {
     cluster: Cluster,
@@ -40,11 +46,18 @@ fn servers(words: &[&str]) -> Vec<ServerId> {
 }
 
 impl Script {
-    fn new(servers: u64, window: usize, counter_max: u32) -> Self {
-        let mut config = Config::new(ServerId(1), (1..=servers).map(ServerId));
-        config.window_entries = window;
-        config.counter_max = counter_max;
-        let mut cluster = Cluster::new(config, 1);
+    fn new(commands: &str) -> Self {
+        let size =
+            |name, default| usize::try_from(setting(commands, name, default)).expect("a size");
+        let members = setting(commands, "servers ", 3);
+        let mut config = Config::new(ServerId(1), (1..=members).map(ServerId));
+        config.window_entries = size("window ", 1000);
+        config.feed_bytes_max = size("feed ", 1 << 20);
+        config.batch_bytes_max = size("batch ", 1 << 20);
+        let counter_max = setting(commands, "counter-max ", u64::from(u32::MAX));
+        config.counter_max = u32::try_from(counter_max).expect("a counter");
+        let all = (1..=members + setting(commands, "spares ", 0)).map(ServerId);
+        let mut cluster = Cluster::with_spares(config, all.collect(), 1);
         cluster.tracing = true;
         Self {
             cluster,
@@ -91,6 +104,15 @@ impl Script {
                 }
                 cluster.flush(id);
             }
+            ["change", id, change @ ..] => self.change(servers(&[id])[0], change),
+            ["settle", id] => {
+                let id = servers(&[id])[0];
+                let zab = cluster.node(id).zab.as_ref().expect("a server that is up");
+                let settled = zab.ensemble().settled().expect("a change under way");
+                cluster.propose(id, encode(&settled));
+                cluster.flush(id);
+            }
+            ["purge"] => cluster.weather.gone_one_in = 1,
             ["rot", id] => {
                 let image = &mut cluster.node_mut(servers(&[id])[0]).disk.image;
                 let lost = image.log.drain(..).map(|entry| entry.zxid);
@@ -102,6 +124,31 @@ impl Script {
             ["input", id, "hole"] => self.hole(servers(&[id])[0]),
             other => panic!("unknown command {other:?}"),
         }
+    }
+
+    fn change(&mut self, leader: ServerId, words: &[&str]) {
+        let of = servers(&words[1..]);
+        let (server, weight, group) = (of[0], 1, 0);
+        let change = match words[0] {
+            "add" => add(server),
+            "remove" => EnsembleChange::Remove { server },
+            "promote" => EnsembleChange::Promote {
+                server,
+                weight,
+                group,
+            },
+            "demote" => EnsembleChange::Demote { server },
+            "replace" => EnsembleChange::Replace {
+                old: server,
+                new: of[1],
+            },
+            other => panic!("unknown change {other}"),
+        };
+        let zab = self.cluster.node(leader).zab.as_ref();
+        let ensemble = zab.expect("a server that is up").ensemble();
+        let next = ensemble.change(&change).expect("a change that makes sense");
+        self.cluster.propose(leader, encode(&next));
+        self.cluster.flush(leader);
     }
 
     /// A crash that loses every write that is not synced.
@@ -151,13 +198,18 @@ fn setting(commands: &str, name: &str, default: u64) -> u64 {
 }
 
 fn run(commands: &str) -> String {
-    let window = usize::try_from(setting(commands, "window ", 1000)).expect("a size");
-    let counter_max = setting(commands, "counter-max ", u64::from(u32::MAX));
-    let counter_max = u32::try_from(counter_max).expect("a counter");
-    let mut script = Script::new(setting(commands, "servers ", 3), window, counter_max);
+    let mut script = Script::new(commands);
     let mut text = String::new();
     for line in commands.lines() {
-        let settings = ["#", "servers ", "window ", "counter-max "];
+        let settings = [
+            "#",
+            "servers ",
+            "spares ",
+            "window ",
+            "feed ",
+            "batch ",
+            "counter-max ",
+        ];
         if line.trim().is_empty() || settings.iter().any(|word| line.starts_with(word)) {
             continue;
         }
@@ -201,6 +253,15 @@ scripts! {
     a_follower_behind_gets_a_diff
     an_uncommitted_tail_is_truncated
     a_follower_far_behind_gets_a_snapshot
+    a_follower_behind_the_window_is_fed_from_disk
+    a_stale_tail_below_the_window_is_truncated
+    a_slow_follower_is_sent_no_more_than_it_can_take
+    an_observer_is_told_what_is_committed_and_becomes_a_voter
+    a_removed_leader_goes_when_everybody_knows
+    a_removed_leader_that_alone_knows_leads_until_it_is_done
+    a_change_that_is_lost_is_taken_back
+    a_replaced_server_is_dismissed
+    a_leader_of_a_newer_ensemble_is_joined_on_its_word
     a_leader_dies_and_another_is_elected
     no_ack_before_it_is_durable
     a_commit_between_newleader_and_uptodate_is_kept

@@ -1,7 +1,7 @@
 //! Outputs in a few words, for traces and scripts.
 
 use zareba_model::Entry;
-use zareba_zab::{Message, Persist, Role};
+use zareba_zab::{LogRead, Message, Persist, Role};
 
 pub fn of_entry(entry: &Entry) -> String {
     format!("{}={}", entry.zxid, String::from_utf8_lossy(&entry.payload))
@@ -19,6 +19,13 @@ pub fn of_write(write: &Persist) -> String {
         Persist::Epochs { accepted, current } => {
             format!("epochs accepted {accepted} current {current}")
         }
+    }
+}
+
+pub fn of_log_read(result: &LogRead) -> String {
+    match result {
+        LogRead::Entries { floor, entries } => format!("behind {floor} {}", of_entries(entries)),
+        LogRead::Gone => "gone".to_owned(),
     }
 }
 
@@ -52,6 +59,8 @@ pub fn of_message(message: &Message) -> Option<String> {
         Message::AckNewLeader { last_zxid, .. } => format!("ack-new-leader {last_zxid}"),
         Message::UpToDate { committed, .. } => format!("up-to-date {committed}"),
         Message::Propose { entries, .. } => format!("propose {}", of_entries(entries)),
+        Message::Inform { entries, .. } => format!("inform {}", of_entries(entries)),
+        Message::KnockAgain { .. } => "knock-again".to_owned(),
         Message::Ack { zxid, .. } => format!("ack {zxid}"),
         Message::Commit { zxid, .. } => format!("commit {zxid}"),
     })
