@@ -40,6 +40,7 @@ mod watch;
 mod checkpoint;
 mod record;
 pub mod recovery;
+mod time_of_day;
 mod transfer;
 
 pub mod output;

@@ -11,8 +11,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Attachment, CallId, Effect, Mount, ParkedCall, Revision, SessionId, Sha256, Stat, Xid,
-    ZnodePath, Zxid,
+    Acl, Attachment, CallId, Effect, Mount, ParkedCall, Password, Revision, SessionId, Sha256,
+    Stat, Xid, ZnodePath, Zxid,
 };
 use zareba_tree::Tree;
 
@@ -33,6 +33,8 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LiveSession {
     pub(crate) attachment: Attachment,
+    /// What its client shows to come back: it may be back before its opening is applied here.
+    pub(crate) password: Password,
 }
 
 /// A plugin as the next transaction will find it.
@@ -285,6 +287,7 @@ impl World {
             Some(pending) => pending.copied(),
             None => self.tree.session(session).map(|session| LiveSession {
                 attachment: session.attachment,
+                password: session.password,
             }),
         }
     }

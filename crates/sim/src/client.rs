@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 
 use zareba_model::{
-    Acked, Answer, ErrorCode, Op, Outcome, Password, Read, SessionId, WatchKind, WatchSpec, Xid,
-    Zxid,
+    Acked, Answer, ErrorCode, Fault, Op, Outcome, Password, Read, SessionId, WatchKind, WatchSpec,
+    Write, Xid, Zxid,
 };
 use zareba_replica::ConnectionId;
 use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
 
 use crate::dice::Dice;
-use crate::invariants::replies;
 use crate::invariants::replies::Asked;
-use crate::invariants::watches::{self, Watches};
+use crate::invariants::watches::{self, Told, Watches};
+use crate::invariants::{replies, session_monotonicity};
+use crate::marks::{Mark, Marks};
 use crate::oracle::Oracle;
 use crate::violation::{Violation, hold};
 use crate::workload::{Plan, Workload};
@@ -34,6 +35,8 @@ struct Pending {
     op: Op,
     /// What was committed when it was sent first.
     committed: Zxid,
+    /// It was sent more than once.
+    again: bool,
 }
 
 /// A session from the client's side.
@@ -46,6 +49,10 @@ struct Session {
     pending: BTreeMap<Xid, Pending>,
     seen: Zxid,
     watches: Watches,
+    /// Where it was welcomed last: what an event tells from further on has just happened.
+    welcomed_at: Zxid,
+    /// The newest event.
+    told: Zxid,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +61,8 @@ struct Connection {
     welcomed: bool,
     heard: u64,
     said: u64,
+    /// A request was said twice over it, which ends it.
+    repeated: bool,
 }
 
 /// How far a client is.
@@ -115,6 +124,7 @@ impl Client {
             welcomed: false,
             heard: now,
             said: now,
+            repeated: false,
         });
     }
 
@@ -202,7 +212,7 @@ impl Client {
                 Some(op) => op,
                 None if session.pending.is_empty() => {
                     self.life = Life::Closing;
-                    Op::Write(zareba_model::Write::CloseSession)
+                    Op::Write(Write::CloseSession)
                 }
                 None => return None,
             }
@@ -215,12 +225,27 @@ impl Client {
         let pending = Pending {
             op: op.clone(),
             committed,
+            again: false,
         };
         session.pending.insert(xid, pending);
         if let Some(connection) = &mut self.connection {
             connection.said = now;
         }
         Some(Act::Say(ClientMessage::Request { xid, acked, op }))
+    }
+
+    /// A request that waits for its answer, to be sent a second time over the same connection.
+    pub(crate) fn repeat(&mut self) -> Option<ClientMessage> {
+        let connection = self.connection.as_mut().filter(|it| it.welcomed)?;
+        let session = self.session.as_mut()?;
+        let acked = session.acked();
+        let (xid, pending) = session.pending.last_key_value()?;
+        connection.repeated = true;
+        Some(ClientMessage::Request {
+            xid: *xid,
+            acked: before(&acked, *xid),
+            op: pending.op.clone(),
+        })
     }
 
     /// A server speaks.
@@ -242,13 +267,20 @@ impl Client {
             ServerMessage::Reply { xid, zxid, answer } => self.reply(xid, zxid, answer, oracle)?,
             ServerMessage::Event(event) => {
                 if let Some(session) = &mut self.session {
-                    hold!(
-                        event.zxid >= session.seen,
-                        "replies",
-                        "{event:?} comes behind {}",
-                        session.seen
-                    );
-                    watches::fired(&oracle.reference, &mut session.watches, &event)?;
+                    let newest = session.seen.max(session.told);
+                    session.told = event.zxid;
+                    let live = event.zxid > session.welcomed_at;
+                    oracle.marks.reach(if live {
+                        Mark::WatchFired
+                    } else {
+                        Mark::WatchMissed
+                    });
+                    let told = Told {
+                        event: &event,
+                        newest,
+                        live,
+                    };
+                    watches::fired(&oracle.reference, &mut session.watches, &told)?;
                 }
             }
             ServerMessage::Pong { zxid } => {
@@ -257,7 +289,7 @@ impl Client {
                 }
             }
             ServerMessage::Goodbye(fault) => {
-                self.goodbye(fault.code, &fault.message, now, oracle)?
+                self.goodbye(&fault, now, oracle)?;
             }
             ServerMessage::Status(_) => {}
         }
@@ -283,23 +315,27 @@ impl Client {
         connection.said = now;
         let session = self.session.get_or_insert_with(|| Session::new(welcome));
         hold!(
-            session.id == welcome.session && welcome.zxid >= session.seen,
+            session.id == welcome.session,
             "replies",
-            "session {} at {} was welcomed as {} at {}",
+            "session {} was welcomed as {}",
             session.id,
-            session.seen,
-            welcome.session,
-            welcome.zxid
+            welcome.session
         );
+        let committed = oracle.committed();
+        session_monotonicity::check(session.id, session.seen, welcome.zxid, committed)?;
+        oracle
+            .marks
+            .reach_if(!session.watches.is_empty(), Mark::WatchResumed);
         watches::armed_again(
             &oracle.reference,
             &mut session.watches,
             session.seen,
             welcome.zxid,
         );
-        session.seen = welcome.zxid;
+        (session.seen, session.welcomed_at) = (welcome.zxid, welcome.zxid);
         let acked = session.acked();
-        let again = session.pending.iter().map(|(xid, pending)| {
+        let again = session.pending.iter_mut().map(|(xid, pending)| {
+            pending.again = true;
             Act::Say(ClientMessage::Request {
                 xid: *xid,
                 acked: before(&acked, *xid),
@@ -342,6 +378,7 @@ impl Client {
             committed: pending.committed,
         };
         replies::check(oracle, &asked, zxid, &answer)?;
+        note_marks(&oracle.marks, &pending, &answer);
         self.answered += 1;
         session.note_watch(&pending.op, zxid, &answer);
         self.workload.answered(&pending.op, &answer);
@@ -351,22 +388,17 @@ impl Client {
         Ok(())
     }
 
-    fn goodbye(
-        &mut self,
-        code: ErrorCode,
-        message: &str,
-        now: u64,
-        oracle: &Oracle,
-    ) -> Result<(), Violation> {
-        self.connection = None;
+    fn goodbye(&mut self, fault: &Fault, now: u64, oracle: &Oracle) -> Result<(), Violation> {
+        let connection = self.connection.take();
+        let repeated = connection.is_some_and(|it| it.repeated);
         self.retry_at = now + 20_000;
-        match code {
+        match fault.code {
             ErrorCode::SessionExpired => {
                 if let Some(session) = self.session.take() {
                     hold!(
                         oracle.closed.contains_key(&session.id),
                         "replies",
-                        "session {} was told that it is over, but it is not: {message}",
+                        "session {} was told that it is over, but it is not: {fault}",
                         session.id
                     );
                 }
@@ -376,12 +408,24 @@ impl Client {
                 }
             }
             ErrorCode::NotServing | ErrorCode::SessionMoved => {}
-            code => {
-                let what = format!("a client was sent away with {code:?}: {message}");
+            ErrorCode::BadArguments if repeated => oracle.marks.reach(Mark::DuplicateRefused),
+            _ => {
+                let what = format!("a client was sent away: {fault}");
                 return Err(Violation::new("replies", what));
             }
         }
         Ok(())
+    }
+}
+
+fn note_marks(marks: &Marks, pending: &Pending, answer: &Answer) {
+    marks.reach_if(pending.again, Mark::ResentAnswered);
+    marks.reach_if(answer.is_err(), Mark::Refused);
+    match (&pending.op, answer.is_ok()) {
+        (Op::Write(Write::Multi(_)), true) => marks.reach(Mark::MultiDone),
+        (Op::Write(Write::Multi(_)), false) => marks.reach(Mark::MultiRefused),
+        (Op::Sync, true) => marks.reach(Mark::SyncDone),
+        _ => {}
     }
 }
 
@@ -408,18 +452,14 @@ impl Session {
             pending: BTreeMap::new(),
             seen: Zxid::ZERO,
             watches: Watches::new(),
+            welcomed_at: Zxid::ZERO,
+            told: Zxid::ZERO,
         }
     }
 
     /// The client is shown the state at `zxid`.
     fn see(&mut self, zxid: Zxid, oracle: &Oracle) -> Result<(), Violation> {
-        hold!(
-            zxid >= self.seen,
-            "replies",
-            "session {} was shown {zxid} after {}",
-            self.id,
-            self.seen
-        );
+        session_monotonicity::check(self.id, self.seen, zxid, oracle.committed())?;
         self.seen = zxid;
         watches::revealed(&oracle.reference, &self.watches, zxid)
     }

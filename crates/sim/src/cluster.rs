@@ -1,27 +1,32 @@
 //! The event loop: servers, links, disks and clients in simulated time.
 //!
 //! Every step of a server is a batch of inputs, as its real loop takes them. `carry` carries out
-//! what a server wants, `connections` are the clients', `faults` are what strikes.
+//! what a server wants, `writing` is its disk, `power` starts and stops it, `connections` are the
+//! clients', `faults` are what strikes.
 
 mod carry;
 mod connections;
 mod ending;
 mod faults;
+mod power;
+mod writing;
 
 use std::collections::BTreeMap;
 
 use zareba_model::{ServerId, Sha256, Zxid};
-use zareba_replica::{ConnectionId, Input, Output, Replica};
+use zareba_replica::{ConnectionId, Input, Output};
 use zareba_wire::{ClientMessage, ServerMessage};
 
 use self::connections::Connection;
-use self::faults::Fault;
 use crate::client::Client;
 use crate::dice::Dice;
-use crate::disk::Job;
+use crate::fault::Fault;
 use crate::invariants;
-use crate::lock_plugin::{Plugins, describe};
-use crate::network::{Network, Pair, Passage};
+use crate::invariants::caps::Streams;
+use crate::invariants::election_in_time::Election;
+use crate::lock_plugin::describe;
+use crate::marks::Mark;
+use crate::network::{Arrival, Network, News, Pair, Passage};
 use crate::oracle::Oracle;
 use crate::report::Counts;
 use crate::schedule::Schedule;
@@ -48,6 +53,7 @@ enum Event {
     ToClient(ConnectionId, Box<ServerMessage>),
     ServerLeft(ConnectionId),
     ClientLeft(ConnectionId),
+    DiskHasRoom(usize),
     Strike(Fault),
     Heal,
     Inspect,
@@ -65,6 +71,8 @@ pub(crate) struct Cluster {
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
     oracle: Oracle,
+    streams: Streams,
+    election: Election,
     /// Faults are over and clients wind up.
     healed: bool,
     done: bool,
@@ -79,8 +87,10 @@ impl Cluster {
         let servers = (0..config.servers).map(|server| {
             schedule.at(dice.below(5_000), Event::Start(server));
             let clock = Clock {
-                rate_ppm: dice.between(950_000, 1_050_000),
-                wall_offset_ms: dice.below(2_000),
+                rate_ppm: dice.between(900_000, 1_100_000),
+                wall_offset_ms: dice.below(2_000) as i64,
+                missed: 0,
+                shown: 0,
             };
             Server::new(config.segment_bytes, clock)
         });
@@ -103,6 +113,8 @@ impl Cluster {
         schedule.at(config.run_us, Event::Heal);
         let mut cluster = Self {
             oracle: Oracle::new(config.servers),
+            streams: Streams::default(),
+            election: Election::default(),
             dice,
             now: 0,
             schedule,
@@ -130,8 +142,18 @@ impl Cluster {
             self.now = self.now.max(time);
             self.happen(event)?;
         }
-        self.counts.txns = self.oracle.len() as u64;
         Ok(())
+    }
+
+    /// What happened, however it ended.
+    pub(crate) fn take_counts(&mut self) -> Counts {
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.runs = 1;
+        counts.steps = self.trace.steps;
+        counts.txns = self.oracle.history.len() as u64;
+        counts.answers = self.clients.iter().map(|it| it.answered).sum();
+        counts.take_marks(self.oracle.marks.counts());
+        counts
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
@@ -146,7 +168,12 @@ impl Cluster {
             Event::Connect(pair) => self.connect(pair),
             Event::Up(passage) => {
                 let (server, peer) = passage.pair.ends(passage.end);
-                if self.network.come_up(passage) {
+                let news = self.network.come_up(passage);
+                if news == News::Replaced {
+                    self.oracle.marks.reach(Mark::Replaced);
+                    self.give(server, Input::PeerDown(id_of(peer)));
+                }
+                if news != News::Nothing {
                     self.give(server, Input::PeerUp(id_of(peer)));
                 }
             }
@@ -157,7 +184,11 @@ impl Cluster {
                 }
             }
             Event::Arrive(passage, input) => {
-                if self.network.is_alive(passage) {
+                let arrival = self.network.arrive(passage);
+                let marks = &self.oracle.marks;
+                marks.reach_if(arrival == Arrival::Zombie, Mark::Zombie);
+                marks.reach_if(arrival == Arrival::Drained, Mark::Drained);
+                if matches!(arrival, Arrival::Good | Arrival::Drained) {
                     self.give(passage.pair.ends(passage.end).0, *input);
                 }
             }
@@ -166,6 +197,7 @@ impl Cluster {
             Event::ToClient(connection, message) => self.client_hears(connection, *message)?,
             Event::ServerLeft(connection) => self.server_left(connection),
             Event::ClientLeft(connection) => self.client_left(connection),
+            Event::DiskHasRoom(server) => self.disk_has_room(server),
             Event::Strike(fault) => self.strike(fault),
             Event::Heal => self.heal(),
             Event::Inspect => self.inspect()?,
@@ -251,9 +283,7 @@ impl Cluster {
     /// Judges a server after a step, and carries out what it wants.
     fn after_batch(&mut self, server: usize, outputs: Vec<Output>) -> Result<(), Violation> {
         for output in &outputs {
-            if let Output::Persist { write, .. } = output {
-                self.judge_write(server, write)?;
-            }
+            self.judge_output(server, output)?;
         }
         let Some(it) = self.servers.get(server) else {
             return Ok(());
@@ -262,126 +292,28 @@ impl Cluster {
             return Ok(());
         };
         let applied = replica.tree().applied();
-        self.oracle.delivered(server, applied, replica.tree())?;
-        replica.broadcast().check_invariants();
-        invariants::sessions_held::check(server, replica)?;
+        let broadcast = replica.broadcast();
+        let state = (applied, broadcast.epoch());
+        self.oracle.delivered(server, state, replica.tree())?;
+        broadcast.check_invariants();
+        if let zareba_zab::Role::Leading { epoch } = broadcast.role() {
+            self.oracle.leads(server, epoch, broadcast.committed())?;
+        }
+        invariants::watch_owners::check(server, replica)?;
+        invariants::caps::of_server(server, replica, it.storage.checkpoint_writes())?;
         self.trace
             .mark(self.now, server, &(applied, replica.tree().digest()));
         self.carry_out(server, outputs)
     }
 
-    /// Starts a server from its disk.
-    fn start(&mut self, server: usize) -> Result<(), Violation> {
-        let now = self.now;
-        let config = self.replica_config(server);
-        let it = self.server(server);
-        if it.replica.is_some() {
-            return Ok(());
-        }
-        let opened = it.storage.open().map_err(|error| {
-            let what = format!("server {server} cannot start: {error}");
-            Violation::new("recovery", what)
-        })?;
-        it.boot += 1;
-        it.damaged = opened.damaged;
-        it.waking = false;
-        it.dies_after = None;
-        let boot = it.boot;
-        let clock = it.clock.read(now);
-        let applied = opened.recovered.applied();
-        let mut outputs = Vec::new();
-        let replica = Replica::new(
-            config,
-            opened.recovered,
-            Plugins::default(),
-            clock,
-            &mut outputs,
-        );
-        self.trace
-            .say(now, server, "starts at", &(applied, opened.damaged));
-        if opened.damaged {
-            self.counts.damaged += 1;
-        }
-        let before = self.oracle.mirror(server)?.clone();
-        if !opened.damaged {
-            invariants::durability::of_restart(server, &before, opened.base, &opened.entries)?;
-        }
-        invariants::durability::of_epochs(server, &before, opened.epochs, &BTreeMap::new())?;
-        self.oracle.started(
-            server,
-            opened.base,
-            &opened.entries,
-            applied,
-            replica.tree(),
-        )?;
-        self.oracle.mirror(server)?.epochs = opened.epochs;
-        self.server(server).replica = Some(replica);
-        self.schedule.at(now + 1, Event::Tick(server, boot));
-        self.after_batch(server, outputs)
-    }
-
-    fn replica_config(&self, server: usize) -> zareba_replica::Config {
-        let of = &self.config;
-        let voters = (0..of.servers).map(id_of);
-        let mut zab = zareba_zab::Config::new(id_of(server), voters);
-        zab.window_entries = of.window_entries;
-        zab.batch_entries_max = of.batch_entries;
-        zab.counter_max = of.counter_max;
-        #[cfg(feature = "bugs")]
-        {
-            zab.bug = of.bug;
-        }
-        let mut config = zareba_replica::Config::new(zab);
-        config.checkpoint_txns = of.checkpoint_txns;
-        config.checkpoint_batch = of.checkpoint_batch;
-        config.snapshot_chunk_bytes = of.snapshot_chunk_bytes;
-        config.snapshot_window = of.snapshot_window;
-        config.leaderless_grace_ms = 1_000;
-        config.seed = of.seed;
-        config
-    }
-
-    /// A server loses its power.
-    fn crash(&mut self, server: usize) {
-        let now = self.now;
-        let Some(it) = self.servers.get_mut(server) else {
-            return;
-        };
-        if it.replica.take().is_none() {
-            return;
-        }
-        self.counts.crashes += 1;
-        self.trace.say(now, server, "loses its power", &());
-        it.inbox.clear();
-        it.waking = false;
-        it.boot += 1;
-        it.paused_until = 0;
-        it.storage.crash(&mut self.dice);
-        for pair in self.network.pairs() {
-            if pair.0 == server || pair.1 == server {
-                self.break_link(pair, Some(server));
-            }
-        }
-        self.drop_connections_of(server);
-        let down = match self.dice.below(3) {
-            0 => self.dice.below(20_000),
-            1 => self.dice.below(300_000),
-            _ => self.dice.below(1_500_000),
-        };
-        self.schedule.at(now + down, Event::Start(server));
-    }
-
     /// Breaks a link; both ends learn of it, at different times, but for one that is dead.
     fn break_link(&mut self, pair: Pair, dead: Option<usize>) {
-        let Some(passages) = self.network.break_link(pair) else {
-            if let Some(dead) = dead {
-                self.network.forget(pair, dead);
-            }
-            return;
-        };
-        for passage in passages {
+        let passages = self.network.break_link(pair, &mut self.dice);
+        if let Some(dead) = dead {
+            self.network.forget(pair, dead);
+        }
+        for passage in passages.into_iter().flatten() {
             if dead == Some(passage.pair.ends(passage.end).0) {
-                self.network.go_down(passage);
                 continue;
             }
             let late = match self.dice.below(4) {
@@ -419,77 +351,6 @@ impl Cluster {
         }
     }
 
-    /// A group of writes is durable.
-    fn disk_done(&mut self, server: usize, boot: u64) -> Result<(), Violation> {
-        if self.server(server).boot != boot {
-            return Ok(());
-        }
-        let swapping = self.server(server).storage.is_swapping();
-        if swapping {
-            let until = self.server(server).paused_until;
-            if until > self.now {
-                self.schedule.at(until, Event::Disk(server, boot));
-                return Ok(());
-            }
-            // The swap and its input are one step: what has arrived before is taken before.
-            self.take_inbox(server)?;
-            if self.server(server).boot != boot {
-                return Ok(());
-            }
-        }
-        let told = self.server(server).storage.end_group();
-        let told = told.map_err(|error| {
-            Violation::new(
-                "durability",
-                format!("server {server} cannot write: {error}"),
-            )
-        })?;
-        self.judge_disk(server)?;
-        for input in told {
-            if let Input::SnapshotInstalled { base } = input {
-                self.counts.snapshots += 1;
-                self.oracle.swapped(server, base)?;
-                self.batch(server, vec![input])?;
-            } else {
-                self.give(server, input);
-            }
-        }
-        self.write_more(server);
-        Ok(())
-    }
-
-    fn judge_disk(&mut self, server: usize) -> Result<(), Violation> {
-        let storage = &self.server(server).storage;
-        let (durable, epochs) = (storage.durable(), storage.epochs());
-        let initial = self.oracle.initial.clone();
-        let mirror = self.oracle.mirror(server)?;
-        mirror.durable = durable;
-        invariants::durability::of_epochs(server, mirror, epochs, &initial)?;
-        mirror.epochs = epochs;
-        Ok(())
-    }
-
-    /// Begins the next group of writes, if there is one.
-    fn write_more(&mut self, server: usize) {
-        let slow = if self.server(server).slow_disk_until > self.now {
-            100_000
-        } else {
-            0
-        };
-        let time = 30 + self.dice.below(self.config.disk_us + slow);
-        let at = self.now + time;
-        let it = self.server(server);
-        let boot = it.boot;
-        if it.storage.begin_group() {
-            self.schedule.at(at, Event::Disk(server, boot));
-        }
-    }
-
-    fn push_job(&mut self, server: usize, job: Job) {
-        self.server(server).storage.push(job);
-        self.write_more(server);
-    }
-
     fn committed(&self) -> Zxid {
         self.oracle.committed()
     }
@@ -503,10 +364,4 @@ fn id_of(server: usize) -> ServerId {
 /// The inverse of [`id_of`].
 fn place_of(server: ServerId) -> usize {
     (server.0 as usize).saturating_sub(1)
-}
-
-/// Fails unless the state is one that a run may end in.
-fn same<T: PartialEq>(mut of: impl Iterator<Item = T>) -> bool {
-    let first = of.next();
-    of.all(|it| Some(it) == first)
 }

@@ -1,13 +1,14 @@
 //! One simulated server's storage: the real log over a disk in memory, an image beside it, and a
 //! queue of writes of which those that wait while one group is written go into the next.
 //!
-//! A power cut strikes anywhere within a group. Must never know what a write means.
+//! A power cut or the process's end strikes anywhere within a group. The first error of the disk stops
+//! the server, as it does the real one. Must never know what a write means.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use zareba_log::{Epochs, Log, LogError, MemoryDisk};
+use zareba_log::{Epochs, Log, LogError};
 use zareba_model::{Entry, Zxid};
 use zareba_replica::recovery::{Recovered, RecoveredLog, Recovery, RecoveryError};
 use zareba_replica::{ImageWrite, Input};
@@ -15,6 +16,7 @@ use zareba_zab::{Persist, Token};
 
 use crate::dice::Dice;
 use crate::image::Image;
+use crate::medium::Medium;
 
 /// One write.
 #[derive(Clone, Debug)]
@@ -47,16 +49,24 @@ pub(crate) struct Opened {
     /// The log's entries, as the server goes on from them.
     pub(crate) entries: Vec<Entry>,
     pub(crate) base: Zxid,
+    /// It must be refilled before it votes.
     pub(crate) damaged: bool,
     pub(crate) epochs: Epochs,
+    pub(crate) torn_bytes: u64,
+    /// The image could not be read and was set aside.
+    pub(crate) image_lost: bool,
+    /// A pass of a checkpoint was under way.
+    pub(crate) amid_checkpoint: bool,
 }
 
 /// The storage of one server; outlives its process.
 #[derive(Debug)]
 pub(crate) struct Storage {
-    device: Rc<RefCell<MemoryDisk>>,
-    log: Option<Log<Rc<RefCell<MemoryDisk>>>>,
+    device: Rc<RefCell<Medium>>,
+    log: Option<Log<Rc<RefCell<Medium>>>>,
     image: Image,
+    /// Nothing says any more that this server never was a member: it must be refilled.
+    wiped: bool,
     layout: zareba_log::Config,
     queue: VecDeque<Job>,
     /// How many of the queue are being written now.
@@ -66,9 +76,10 @@ pub(crate) struct Storage {
 impl Storage {
     pub(crate) fn new(segment_bytes: u64) -> Self {
         Self {
-            device: Rc::new(RefCell::new(MemoryDisk::new())),
+            device: Rc::new(RefCell::new(Medium::default())),
             log: None,
             image: Image::default(),
+            wiped: false,
             layout: zareba_log::Config { segment_bytes },
             queue: VecDeque::new(),
             writing: 0,
@@ -77,6 +88,7 @@ impl Storage {
 
     /// Recovers what the disk holds, as a real server does.
     pub(crate) fn open(&mut self) -> Result<Opened, OpenError> {
+        let image_lost = self.image.set_aside_if_rotten();
         let meta = self.image.meta();
         let (mut log, found) = Log::open(Rc::clone(&self.device), self.layout, meta.origin())?;
         let mut recovery = Recovery::new(meta.start, meta.newest(), meta.digest_mark());
@@ -99,7 +111,7 @@ impl Storage {
             }
             entries.extend(read);
         }
-        let damaged = found.damage.is_some();
+        let damaged = found.damage.is_some() || self.wiped;
         let recovered = recovery.finish(RecoveredLog {
             accepted_epoch: found.epochs.accepted,
             current_epoch: found.epochs.current,
@@ -114,7 +126,29 @@ impl Storage {
             base: from,
             damaged,
             epochs: found.epochs,
+            torn_bytes: found.torn_bytes,
+            image_lost,
+            amid_checkpoint: meta.is_amid_checkpoint(),
         })
+    }
+
+    /// What another start would find, right now, or behind another power cut if there is to be one.
+    pub(crate) fn open_again(&self, cut: Option<&mut Dice>) -> Result<Opened, OpenError> {
+        let mut medium = self.device.borrow().clone();
+        medium.full = false;
+        // Takes off a fault that waits to strike, too.
+        match cut {
+            Some(dice) => medium.disk.crash(&mut || dice.next()),
+            None => medium.disk.kill_process(),
+        }
+        let mut copy = Self {
+            device: Rc::new(RefCell::new(medium)),
+            log: None,
+            image: self.image.clone(),
+            queue: VecDeque::new(),
+            ..*self
+        };
+        copy.open()
     }
 
     pub(crate) fn push(&mut self, job: Job) {
@@ -162,6 +196,12 @@ impl Storage {
             )
     }
 
+    /// True if the group being written ends a refill.
+    pub(crate) fn is_clearing(&self) -> bool {
+        let group = self.queue.iter().take(self.writing);
+        group.into_iter().any(|job| matches!(job, Job::ClearDamage))
+    }
+
     /// The group being written is durable; says what the server is told.
     pub(crate) fn end_group(&mut self) -> Result<Vec<Input>, LogError> {
         let jobs: Vec<_> = self.queue.drain(..self.writing).collect();
@@ -171,19 +211,69 @@ impl Storage {
 
     /// The power is cut: whatever was being written is written in part, the rest not at all.
     pub(crate) fn crash(&mut self, dice: &mut Dice) {
+        self.stop_amid_group(dice);
+        self.image.crash(dice);
+        self.device.borrow_mut().disk.crash(&mut || dice.next());
+    }
+
+    /// The process ends: what it has written so far is in the cache.
+    pub(crate) fn kill(&mut self, dice: &mut Dice) {
+        self.stop_amid_group(dice);
+        self.image.crash(dice);
+        self.device.borrow_mut().disk.kill_process();
+    }
+
+    fn stop_amid_group(&mut self, dice: &mut Dice) {
         let jobs: Vec<_> = self.queue.drain(..self.writing).collect();
         self.writing = 0;
         self.queue.clear();
         if !jobs.is_empty() && dice.percent(80) {
-            self.device
-                .borrow_mut()
-                .power_off_after(dice.below(2 + 3 * jobs.len() as u64));
-            // Errors are the point: the power goes in the middle.
+            let calls = dice.below(2 + 3 * jobs.len() as u64);
+            self.device.borrow_mut().disk.power_off_after(calls);
+            // Errors are the point: it ends in the middle.
             let _interrupted = self.write(jobs);
         }
         self.log = None;
-        self.image.crash(dice);
-        self.device.borrow_mut().crash(&mut || dice.next());
+    }
+
+    /// Everything is gone. Its owner knows that it was a member before.
+    pub(crate) fn wipe(&mut self) {
+        *self.device.borrow_mut() = Medium::default();
+        self.image = Image::default();
+        self.wiped = true;
+    }
+
+    /// Some of what is durable rots; false if there is nothing that might.
+    pub(crate) fn flip(&mut self, dice: &mut Dice) -> bool {
+        self.device.borrow_mut().flip(dice)
+    }
+
+    pub(crate) fn rot_image(&mut self) {
+        self.image.rot();
+    }
+
+    pub(crate) fn set_full(&mut self, full: bool) {
+        self.device.borrow_mut().full = full;
+    }
+
+    pub(crate) fn fail_soon(&mut self, dice: &mut Dice) {
+        self.device.borrow_mut().fail_soon(dice);
+    }
+
+    /// A snapshot is coming in.
+    pub(crate) fn is_installing(&self) -> bool {
+        self.image.is_installing()
+    }
+
+    /// Writes of a checkpoint that wait or are under way.
+    pub(crate) fn checkpoint_writes(&self) -> usize {
+        let of_checkpoint = |job: &&Job| {
+            matches!(
+                job,
+                Job::Image(ImageWrite::Batch { .. } | ImageWrite::Finish { .. })
+            )
+        };
+        self.queue.iter().filter(of_checkpoint).count()
     }
 
     /// The last durable entry.
@@ -211,6 +301,7 @@ impl Storage {
                     if let Some(log) = &mut self.log {
                         log.clear_damage()?;
                     }
+                    self.wiped = false;
                 }
             }
         }
@@ -245,7 +336,7 @@ impl Storage {
         match write {
             ImageWrite::Batch { records, upto } => self.image.write_batch(records, upto),
             ImageWrite::Finish { start, end, digest } => {
-                if self.device.borrow().is_powered_off() {
+                if self.device.borrow().disk.is_powered_off() {
                     return Ok(None);
                 }
                 self.image.finish_checkpoint(start, end, digest);
@@ -255,7 +346,7 @@ impl Storage {
             ImageWrite::InstallBatch { records } => self.image.install_batch(records),
             ImageWrite::FinishInstall { base, end } => {
                 let discard = log.last_segment_number();
-                if self.device.borrow().is_powered_off()
+                if self.device.borrow().disk.is_powered_off()
                     || !self.image.finish_install(base, end, discard)
                 {
                     return Ok(None);

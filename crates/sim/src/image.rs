@@ -37,6 +37,11 @@ impl ImageMeta {
         self.end.max(self.upto)
     }
 
+    /// Pieces of a pass that was not finished are in it.
+    pub(crate) fn is_amid_checkpoint(&self) -> bool {
+        self.upto > self.end
+    }
+
     /// The digest at `end`, unless a pass was under way or there was none yet.
     pub(crate) fn digest_mark(&self) -> Option<DigestMark> {
         let digest = self.digest.filter(|_| self.upto <= self.end)?;
@@ -49,16 +54,36 @@ type Records = BTreeMap<Bytes, Bytes>;
 type Batch = Vec<(Bytes, Option<Bytes>)>;
 
 /// The records of one server.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Image {
     durable: Records,
     meta: ImageMeta,
     /// Written and not durable, in order, each with its `upto`.
     pending: Vec<(Batch, Zxid)>,
     install: Option<Records>,
+    /// It cannot be read any more, which the next opening notices.
+    rotten: bool,
 }
 
 impl Image {
+    pub(crate) fn rot(&mut self) {
+        self.rotten = true;
+    }
+
+    /// An image that cannot be read makes way for an empty one; the log says whether anything is
+    /// missing.
+    pub(crate) fn set_aside_if_rotten(&mut self) -> bool {
+        let rotten = self.rotten;
+        if rotten {
+            *self = Self::default();
+        }
+        rotten
+    }
+
+    pub(crate) fn is_installing(&self) -> bool {
+        self.install.is_some()
+    }
+
     pub(crate) fn meta(&self) -> ImageMeta {
         self.meta
     }
@@ -107,6 +132,7 @@ impl Image {
             return false;
         };
         self.pending.clear();
+        self.rotten = false;
         self.durable = install;
         self.meta = ImageMeta {
             start: base,

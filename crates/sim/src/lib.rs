@@ -16,6 +16,12 @@ pub use runner::run;
 pub mod report;
 pub use report::{Counts, Report};
 
+pub mod fault;
+pub use fault::{Fault, Faults};
+
+pub mod marks;
+pub use marks::Mark;
+
 pub mod violation;
 pub use violation::Violation;
 
@@ -23,6 +29,7 @@ mod cluster;
 
 mod disk;
 mod image;
+mod medium;
 mod network;
 mod schedule;
 mod server;

@@ -34,9 +34,12 @@ fn main() -> ExitCode {
     let (counts, violations) = run_all(arguments);
     let took = clock::seconds() - began;
     say(&format!("{counts}"));
+    let threads = arguments.threads.min(arguments.seeds.max(1));
     let rate = arguments.seeds as f64 / took.max(0.001);
+    let hourly = rate * 3_600.0 / threads as f64;
     say(&format!(
-        "{} seeds in {took:.1} s, {rate:.0} a second; {violations} violations",
+        "{} seeds in {took:.1} s on {threads} threads: {rate:.0} a second, {hourly:.0} an hour on \
+         each; {violations} violations",
         arguments.seeds
     ));
     if violations == 0 {

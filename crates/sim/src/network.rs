@@ -1,6 +1,10 @@
 //! Links between servers: ordered while they stand, slow, stalled, broken and made anew. Both ends
-//! learn of a link's beginning and end at different times; nothing of an old link arrives on a
-//! newer one. Must never know what a message says.
+//! learn of a link's beginning and end at different times.
+//!
+//! As the real ones: nothing of an older link reaches a server that knows of a newer one, though what
+//! was under way may still arrive at an end that has not noticed the break; of each pair the higher
+//! server dials, once it knows that its old link is gone, and the lower one then drops what it took
+//! for a standing link. Must never know what a message says.
 
 use std::collections::BTreeMap;
 
@@ -24,20 +28,26 @@ impl Pair {
         }
     }
 
-    fn end_of(self, server: usize) -> usize {
+    pub(crate) fn end_of(self, server: usize) -> usize {
         usize::from(server == self.1)
+    }
+
+    pub(crate) fn has(self, server: usize) -> bool {
+        self.0 == server || self.1 == server
     }
 }
 
 /// What flows towards one end.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
-    /// This end knows that the link stands.
-    up: bool,
+    /// The link that this end takes for standing; 0 for none.
+    known: u64,
     /// When the last message arrives.
     last: u64,
     /// Nothing arrives before.
     stalled_until: u64,
+    /// What was under way when the link broke still arrives.
+    drains: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,6 +66,29 @@ pub(crate) struct Passage {
     pub(crate) pair: Pair,
     pub(crate) end: usize,
     pub(crate) generation: u64,
+}
+
+/// What becomes of a message that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Over the standing link.
+    Good,
+    /// Over a broken one, whose end here has not been noticed.
+    Drained,
+    /// Of a link that this end has dropped, or has not heard of: nobody takes it.
+    Zombie,
+    /// With the link it was on.
+    Lost,
+}
+
+/// What an end learns when a link comes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It has broken again.
+    Nothing,
+    Up,
+    /// The old one, which it took for standing, is gone, and there is a new one.
+    Replaced,
 }
 
 /// All links.
@@ -82,8 +115,8 @@ impl Network {
         self.links.entry(pair).or_default()
     }
 
-    /// A new link, unless the pair is cut off or an end has not noticed the old one's end. Says
-    /// when each end learns of it.
+    /// A new link, unless the pair is cut off or the dialling end has not noticed the old one's end.
+    /// Says when each end learns of it.
     pub(crate) fn connect(
         &mut self,
         pair: Pair,
@@ -92,7 +125,8 @@ impl Network {
     ) -> Option<[(Passage, u64); 2]> {
         let delay_us = self.delay_us;
         let link = self.link(pair);
-        if link.alive || now < link.blocked_until || link.lanes.iter().any(|lane| lane.up) {
+        let [_, dials] = link.lanes;
+        if link.alive || now < link.blocked_until || dials.known != 0 {
             return None;
         }
         link.generation += 1;
@@ -100,6 +134,7 @@ impl Network {
         let generation = link.generation;
         let mut at = |end: usize, lane: &mut Lane| {
             lane.last = now + 1 + dice.below(delay_us * 2);
+            lane.drains = false;
             let passage = Passage {
                 pair,
                 end,
@@ -111,28 +146,40 @@ impl Network {
         Some([at(0, low), at(1, high)])
     }
 
-    /// An end learns that its link stands; false if it does not any more.
-    pub(crate) fn come_up(&mut self, at: Passage) -> bool {
+    /// An end learns that its link stands.
+    pub(crate) fn come_up(&mut self, at: Passage) -> News {
         if !self.is_alive(at) {
-            return false;
+            return News::Nothing;
         }
+        match self.lane(at) {
+            Some(lane) => match std::mem::replace(&mut lane.known, at.generation) {
+                0 => News::Up,
+                _ => News::Replaced,
+            },
+            None => News::Nothing,
+        }
+    }
+
+    /// An end learns that its link has broken; false if it has another one, or none.
+    pub(crate) fn go_down(&mut self, at: Passage) -> bool {
         self.lane(at).is_some_and(|lane| {
-            lane.up = true;
-            true
+            let knew = lane.known == at.generation;
+            if knew {
+                lane.known = 0;
+            }
+            knew
         })
     }
 
-    /// An end learns that its link has broken; false if it never knew of it.
-    pub(crate) fn go_down(&mut self, at: Passage) -> bool {
-        self.lane(at)
-            .is_some_and(|lane| std::mem::take(&mut lane.up))
-    }
-
-    /// Breaks a link: what is under way is lost. Both ends, to be told, if there was one.
-    pub(crate) fn break_link(&mut self, pair: Pair) -> Option<[Passage; 2]> {
+    /// Breaks a link: what is under way is lost, or still drains. Both ends, to be told, if there was
+    /// one.
+    pub(crate) fn break_link(&mut self, pair: Pair, dice: &mut Dice) -> Option<[Passage; 2]> {
         let link = self.link(pair);
         let generation = link.generation;
         std::mem::take(&mut link.alive).then(|| {
+            for lane in &mut link.lanes {
+                lane.drains = dice.percent(50);
+            }
             [0, 1].map(|end| Passage {
                 pair,
                 end,
@@ -141,15 +188,15 @@ impl Network {
         })
     }
 
-    /// A server is gone that had not noticed the end of an older link yet.
+    /// A server's process is gone: it knows no link.
     pub(crate) fn forget(&mut self, pair: Pair, server: usize) {
         let end = pair.end_of(server);
         if let Some(lane) = self.link(pair).lanes.get_mut(end) {
-            lane.up = false;
+            lane.known = 0;
         }
     }
 
-    /// Where and when a message arrives; none if its sender knows no link.
+    /// Where and when a message arrives; none if its sender knows no link, or one that is gone.
     pub(crate) fn send(
         &mut self,
         from: usize,
@@ -160,8 +207,9 @@ impl Network {
         let delay = 20 + dice.below(self.delay_us);
         let pair = Pair::of(from, to);
         let link = self.links.get_mut(&pair)?;
-        let knows = link.lanes.get(pair.end_of(from)).is_some_and(|it| it.up);
-        if !knows || !link.alive {
+        let generation = link.generation;
+        let known = link.lanes.get(pair.end_of(from))?.known;
+        if known != generation || !link.alive {
             return None;
         }
         let slow = if now < link.slow_until {
@@ -170,7 +218,6 @@ impl Network {
             0
         };
         let end = pair.end_of(to);
-        let generation = link.generation;
         let lane = link.lanes.get_mut(end)?;
         lane.last = lane.last.max(now + delay + slow).max(lane.stalled_until);
         let passage = Passage {
@@ -181,8 +228,18 @@ impl Network {
         Some((passage, lane.last))
     }
 
-    /// True while the link of that passage stands.
-    pub(crate) fn is_alive(&self, at: Passage) -> bool {
+    /// What becomes of a message that arrives now.
+    pub(crate) fn arrive(&mut self, at: Passage) -> Arrival {
+        let alive = self.is_alive(at);
+        match self.lane(at) {
+            Some(lane) if lane.known != at.generation => Arrival::Zombie,
+            Some(_) if alive => Arrival::Good,
+            Some(lane) if lane.drains => Arrival::Drained,
+            _ => Arrival::Lost,
+        }
+    }
+
+    fn is_alive(&self, at: Passage) -> bool {
         self.links
             .get(&at.pair)
             .is_some_and(|link| link.alive && link.generation == at.generation)
@@ -215,10 +272,6 @@ impl Network {
     }
 
     fn lane(&mut self, at: Passage) -> Option<&mut Lane> {
-        let link = self.links.get_mut(&at.pair)?;
-        if link.generation != at.generation {
-            return None;
-        }
-        link.lanes.get_mut(at.end)
+        self.links.get_mut(&at.pair)?.lanes.get_mut(at.end)
     }
 }

@@ -3,46 +3,43 @@
 //!
 //! Knows everything and changes nothing; the properties themselves are in `invariants/`.
 
-use std::collections::BTreeMap;
+mod history;
+mod mirror;
 
-use bytes::Bytes;
-use zareba_model::{Answer, Entry, Epoch, SessionId, Txn, Xid, Zxid};
+use std::collections::{BTreeMap, BTreeSet};
+
+use zareba_model::{
+    Answer, Cause, Effect, Ensemble, Entry, Epoch, ServerId, SessionId, Txn, Xid, ZnodePath, Zxid,
+};
 use zareba_tree::{Changes, Tree};
-use zareba_zab::Persist;
+use zareba_zab::{Message, Persist};
 
-use crate::invariants::{self, locks::Locks, session_order::SessionOrder};
+pub(crate) use self::history::History;
+pub(crate) use self::mirror::{Mirror, on_a_quorum};
+use crate::invariants::committed_log_monotonicity::Claims;
+use crate::invariants::contiguous_log::Predecessors;
+use crate::invariants::during_action::Conversations;
+use crate::invariants::locks::Locks;
+use crate::invariants::one_leader_established::Established;
+use crate::invariants::one_leader_synchronizing::Leaders;
+use crate::invariants::process_consistency::Foundations;
+use crate::invariants::session_order::SessionOrder;
+use crate::invariants::{self};
+use crate::marks::{Mark, Marks};
 use crate::reference::Reference;
 use crate::violation::{Violation, hold};
 
-/// What one server's log holds, as far as it was told to write it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Mirror {
-    pub(crate) base: Zxid,
-    pub(crate) zxids: Vec<Zxid>,
-    /// The last entry that is durable.
-    pub(crate) durable: Zxid,
-    /// The epochs page on its disk.
-    pub(crate) epochs: zareba_log::Epochs,
-    /// What its tree has applied.
-    pub(crate) applied: Zxid,
-}
+/// In place of a transaction that nobody has broadcast: no transaction is encoded so.
+static NOTHING: bytes::Bytes = bytes::Bytes::from_static(b"nothing");
 
-impl Mirror {
-    pub(crate) fn last(&self) -> Zxid {
-        self.zxids.last().map_or(self.base, |last| *last)
-    }
-
-    /// True if the entry is durable here, in the log or in the image.
-    pub(crate) fn has_durably(&self, zxid: Zxid) -> bool {
-        zxid <= self.base || (zxid <= self.durable && self.zxids.binary_search(&zxid).is_ok())
-    }
-
-    /// Entries behind `after`, up to `until`.
-    fn between(&self, after: Zxid, until: Zxid) -> &[Zxid] {
-        let from = self.zxids.partition_point(|zxid| *zxid <= after);
-        let to = self.zxids.partition_point(|zxid| *zxid <= until);
-        self.zxids.get(from..to.max(from)).unwrap_or(&[])
-    }
+/// What happened to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeEffect {
+    Create,
+    Set,
+    Delete,
+    /// Nothing that any change could have asked for.
+    Wrong,
 }
 
 /// What a request came to.
@@ -50,57 +47,58 @@ impl Mirror {
 pub(crate) struct Executed {
     pub(crate) zxid: Zxid,
     pub(crate) answer: Option<Answer>,
+    /// The nodes it has touched outside of the plugin's mount.
+    pub(crate) nodes: Vec<(NodeEffect, ZnodePath)>,
 }
 
 /// The committed history and all that follows from it.
-#[derive(Debug)]
 pub(crate) struct Oracle {
     pub(crate) mirrors: Vec<Mirror>,
-    /// Every entry that was ever to be written, anywhere.
-    proposed: BTreeMap<Zxid, Bytes>,
-    /// The committed history, with the digest behind each entry.
-    history: Vec<(Zxid, u64)>,
+    pub(crate) history: History,
+    pub(crate) ensemble: Ensemble,
     pub(crate) tree: Tree,
     pub(crate) reference: Reference,
     pub(crate) executed: BTreeMap<(SessionId, Xid), Executed>,
-    pub(crate) sessions: SessionOrder,
     pub(crate) locks: Locks,
-    pub(crate) leaders: BTreeMap<Epoch, usize>,
-    /// The end of the history each epoch began with.
-    pub(crate) initial: BTreeMap<Epoch, Zxid>,
+    pub(crate) established: Established,
+    pub(crate) foundations: Foundations,
     pub(crate) closed: BTreeMap<SessionId, Zxid>,
+    pub(crate) marks: Marks,
+    leaders: Leaders,
+    claims: Claims,
+    predecessors: Predecessors,
+    conversations: Conversations,
+    sessions: SessionOrder,
+    /// What was announced as committed is on a quorum up to here.
+    announced: Zxid,
 }
 
 impl Oracle {
     pub(crate) fn new(servers: usize) -> Self {
         Self {
             mirrors: vec![Mirror::default(); servers],
-            proposed: BTreeMap::new(),
-            history: Vec::new(),
+            history: History::default(),
+            ensemble: Ensemble::of_voters((1..=servers as u64).map(ServerId)),
             tree: Tree::default(),
             reference: Reference::new(),
             executed: BTreeMap::new(),
-            sessions: SessionOrder::default(),
             locks: Locks::default(),
-            leaders: BTreeMap::new(),
-            initial: BTreeMap::new(),
+            established: Established::default(),
+            foundations: Foundations::default(),
             closed: BTreeMap::new(),
+            marks: Marks::new(),
+            leaders: Leaders::default(),
+            claims: Claims::default(),
+            predecessors: Predecessors::default(),
+            conversations: Conversations::default(),
+            sessions: SessionOrder::default(),
+            announced: Zxid::ZERO,
         }
     }
 
     /// The newest transaction that any server has delivered.
     pub(crate) fn committed(&self) -> Zxid {
-        self.tree.applied()
-    }
-
-    /// How many transactions were committed.
-    pub(crate) fn len(&self) -> usize {
-        self.history.len()
-    }
-
-    pub(crate) fn digest_at(&self, zxid: Zxid) -> Option<u64> {
-        let place = self.history.binary_search_by_key(&zxid, |(at, _)| *at).ok();
-        place.and_then(|place| self.history.get(place).map(|(_, digest)| *digest))
+        self.history.last()
     }
 
     pub(crate) fn mirror(&mut self, server: usize) -> Result<&mut Mirror, Violation> {
@@ -109,45 +107,121 @@ impl Oracle {
             .ok_or_else(|| Violation::new("panic", format!("there is no server {server}")))
     }
 
-    /// A server is told to write to its log.
-    pub(crate) fn writes(&mut self, server: usize, write: &Persist) -> Result<(), Violation> {
+    /// A server is told to write to its log, having applied `applied`.
+    pub(crate) fn writes(
+        &mut self,
+        server: usize,
+        write: &Persist,
+        applied: Zxid,
+    ) -> Result<(), Violation> {
         match write {
             Persist::Append { entries, .. } => {
                 for entry in entries {
-                    self.note_proposed(server, entry)?;
-                    let mirror = self.mirror(server)?;
-                    hold!(
-                        entry.zxid.follows(mirror.last()),
-                        "agreement",
-                        "server {server} appends {} behind {}",
-                        entry.zxid,
-                        mirror.last()
-                    );
-                    mirror.zxids.push(entry.zxid);
+                    self.appends(server, entry, applied)?;
                 }
             }
             Persist::Truncate { after } => {
-                let mirror = self.mirror(server)?;
-                mirror.zxids.retain(|zxid| zxid <= after);
-                mirror.durable = mirror.durable.min(*after);
+                self.drops_behind(server, *after)?;
+                self.mirror(server)?.truncate(*after);
             }
             Persist::Epochs { .. } => {}
         }
         Ok(())
     }
 
-    fn note_proposed(&mut self, server: usize, entry: &Entry) -> Result<(), Violation> {
-        let known = self
-            .proposed
-            .entry(entry.zxid)
-            .or_insert_with(|| entry.payload.clone());
-        hold!(
-            *known == entry.payload,
-            "agreement",
-            "server {server} has another transaction at {} than somebody else",
-            entry.zxid
-        );
+    fn appends(&mut self, server: usize, entry: &Entry, applied: Zxid) -> Result<(), Violation> {
+        let zxid = entry.zxid;
+        let last = self.mirror(server)?.last();
+        self.predecessors.check(server, last, zxid)?;
+        self.mirror(server)?.zxids.push(zxid);
+        match self.history.first_payload(zxid) {
+            Some(known) => {
+                let both = (known, &entry.payload);
+                invariants::prefix_consistency::of_content(server, zxid, both)
+            }
+            None => {
+                invariants::integrity::of_first(self.leaders.of(zxid.epoch), server, zxid)?;
+                let history = &self.history;
+                invariants::primary_integrity::of_broadcast(history, server, zxid, applied)?;
+                let first = (zxid, &entry.payload);
+                self.history.broadcasts(server, first, applied);
+                Ok(())
+            }
+        }
+    }
+
+    fn drops_behind(&mut self, server: usize, after: Zxid) -> Result<(), Violation> {
+        let Some(mirror) = self.mirrors.get(server) else {
+            return Ok(());
+        };
+        let dropped = mirror.last() > after;
+        self.marks.reach_if(dropped, Mark::ProposalsDropped);
+        invariants::committed_log_durability::check(&self.history, server, mirror, after)
+    }
+
+    /// A server acts as leader of an epoch: it names its history, or is established.
+    pub(crate) fn begins_to_lead(
+        &mut self,
+        server: usize,
+        epoch: Epoch,
+        last_zxid: Zxid,
+    ) -> Result<(), Violation> {
+        self.leaders.check(server, epoch)?;
+        self.foundations.note(epoch, last_zxid);
+        let Some(mirror) = self.mirrors.get(server) else {
+            return Ok(());
+        };
+        invariants::leader_log_completeness::check(&self.history, server, mirror, epoch)
+    }
+
+    /// An established leader takes all up to here for committed.
+    pub(crate) fn leads(
+        &mut self,
+        server: usize,
+        epoch: Epoch,
+        committed: Zxid,
+    ) -> Result<(), Violation> {
+        self.claims.check(server, epoch, committed)
+    }
+
+    /// A broadcast message leaves a server.
+    pub(crate) fn sends(
+        &mut self,
+        server: usize,
+        to: impl Iterator<Item = usize>,
+        message: &Message,
+    ) -> Result<(), Violation> {
+        if let Some(mirror) = self.mirrors.get(server) {
+            invariants::durable_claims::check(server, mirror, message)?;
+            if let Message::AckNewLeader {
+                epoch, last_zxid, ..
+            } = message
+            {
+                let taken = (*epoch, *last_zxid);
+                self.foundations
+                    .check(&self.history, server, mirror, taken)?;
+            }
+        }
+        for to in to {
+            self.conversations
+                .check(&self.leaders, (server, to), message)?;
+        }
+        let committed = match message {
+            Message::Propose { committed, .. }
+            | Message::UpToDate { committed, .. }
+            | Message::Ping { committed, .. } => *committed,
+            Message::Commit { zxid, .. } => *zxid,
+            _ => Zxid::ZERO,
+        };
+        if committed > self.announced {
+            self.announced = committed;
+            self.is_on_a_quorum(committed, "announced as committed")?;
+        }
         Ok(())
+    }
+
+    pub(crate) fn is_on_a_quorum(&self, zxid: Zxid, how: &str) -> Result<(), Violation> {
+        invariants::acked_on_quorum::check(&self.mirrors, &self.ensemble, zxid, how)
     }
 
     /// A server has started with these entries in its log.
@@ -156,145 +230,181 @@ impl Oracle {
         server: usize,
         base: Zxid,
         entries: &[Entry],
-        applied: Zxid,
+        (applied, reign): (Zxid, Epoch),
         tree: &Tree,
     ) -> Result<(), Violation> {
+        let mut last = base;
         for entry in entries {
-            self.note_proposed(server, entry)?;
+            let zxid = entry.zxid;
+            let known = self.history.first_payload(zxid);
+            let both = (known.unwrap_or(&NOTHING), &entry.payload);
+            invariants::prefix_consistency::of_content(server, zxid, both)?;
+            self.predecessors.check(server, last, zxid)?;
+            last = zxid;
         }
+        let position = self.position_of(server, base)?;
         let mirror = self.mirror(server)?;
         mirror.base = base;
         mirror.zxids = entries.iter().map(|entry| entry.zxid).collect();
         mirror.durable = mirror.last();
-        mirror.applied = base;
-        hold!(
-            base == Zxid::ZERO || self.digest_at(base).is_some(),
-            "agreement",
-            "server {server} recovered an image of {base}, which was never committed"
-        );
-        self.delivered(server, applied, tree)
+        (mirror.applied, mirror.position) = (base, position);
+        self.delivered(server, (applied, reign), tree)
     }
 
     /// A server's state was replaced by a snapshot that began at `base`.
     pub(crate) fn swapped(&mut self, server: usize, base: Zxid) -> Result<(), Violation> {
-        hold!(
-            base == Zxid::ZERO || self.digest_at(base).is_some(),
-            "agreement",
-            "server {server} installed a snapshot of {base}, which was never committed"
-        );
+        self.drops_behind(server, base)?;
+        let position = self.position_of(server, base)?;
         let mirror = self.mirror(server)?;
         (mirror.base, mirror.durable, mirror.applied) = (base, base, base);
+        mirror.position = position;
         mirror.zxids.clear();
         Ok(())
     }
 
-    /// A server's tree has come to `applied`.
+    fn position_of(&self, server: usize, base: Zxid) -> Result<usize, Violation> {
+        self.history.position(base).ok_or_else(|| {
+            let what = format!("server {server} has an image of {base}, which was never committed");
+            Violation::new("prefix_consistency", what)
+        })
+    }
+
+    /// A server's tree has come to `applied`, in the reign that it follows.
     pub(crate) fn delivered(
         &mut self,
         server: usize,
-        applied: Zxid,
+        (applied, reign): (Zxid, Epoch),
         tree: &Tree,
     ) -> Result<(), Violation> {
         let mirror = self.mirror(server)?;
-        let before = mirror.applied;
-        if applied == before {
+        let (mut last, mut place) = (mirror.applied, mirror.position);
+        if applied == last {
             return Ok(());
         }
         hold!(
-            applied > before,
-            "agreement",
-            "server {server} went back from {before} to {applied}"
+            applied > last,
+            "total_order",
+            "server {server} went back from {last} to {applied}"
         );
-        let fresh = mirror.between(before, applied).to_vec();
+        let fresh = mirror.between(last, applied).to_vec();
         hold!(
             fresh.last() == Some(&applied),
-            "agreement",
+            "durable_claims",
             "server {server} delivered {applied}, which is not in its log"
         );
-        mirror.applied = applied;
         for zxid in fresh {
-            if zxid > self.committed() {
-                self.commit(zxid, server)?;
+            if place == self.history.len() {
+                self.commit(zxid, server, reign)?;
             }
-            let expected = self.digest_at(zxid);
-            hold!(
-                expected.is_some(),
-                "agreement",
-                "server {server} delivered {zxid}, which is not in the committed history"
-            );
-            let found = tree.digest_at(zxid);
-            hold!(
-                found.is_none() || found == expected,
-                "digest",
-                "server {server} has digest {found:x?} at {zxid}, expected {expected:x?}"
-            );
+            let history = &self.history;
+            invariants::prefix_consistency::check(history, server, place, zxid)?;
+            invariants::total_order::check(history, server, place, (last, zxid))?;
+            invariants::digests::check(history, server, tree, zxid)?;
+            (last, place) = (zxid, place + 1);
         }
-        Ok(())
+        let mirror = self.mirror(server)?;
+        (mirror.applied, mirror.position) = (last, place);
+        invariants::agreement::check(&self.history, &self.mirrors, server)
     }
 
     /// Nobody has delivered this entry before.
-    fn commit(&mut self, zxid: Zxid, server: usize) -> Result<(), Violation> {
+    fn commit(&mut self, zxid: Zxid, server: usize, reign: Epoch) -> Result<(), Violation> {
         let last = self.committed();
-        hold!(
-            zxid.follows(last),
-            "agreement",
-            "server {server} delivered {zxid} right behind {last}"
-        );
-        invariants::durability::on_a_quorum(&self.mirrors, zxid)?;
-        let payload = self.proposed.get(&zxid).cloned().unwrap_or_default();
-        let txn = zareba_wire::decode_txn(&payload)
-            .map_err(|error| Violation::new("agreement", format!("{zxid}: {error}")))?;
-        self.sessions.check(&self.tree, zxid, &txn)?;
+        self.is_on_a_quorum(zxid, "delivered")?;
+        invariants::integrity::check(&self.history, server, zxid)?;
+        invariants::local_primary_order::check(&mut self.history, zxid)?;
+        invariants::global_primary_order::check(last, zxid)?;
+        invariants::primary_integrity::of_commit(&self.history, zxid)?;
+        let txn = zareba_wire::decode_txn(&self.history.payload(zxid))
+            .map_err(|error| Violation::new("integrity", format!("{zxid}: {error}")))?;
+        invariants::session_end::check(&self.tree, &self.closed, zxid, &txn)?;
+        self.sessions.check(zxid, &txn)?;
         let changes = self.tree.apply(zxid, &txn);
-        hold!(
-            changes.diverged.is_none(),
-            "digest",
-            "the leader's mark in {zxid} is wrong: {:x?}",
-            changes.diverged
-        );
-        self.history.push((zxid, self.tree.digest()));
-        let touched = self.reference.apply(zxid, &txn);
-        invariants::reference_model::check(&self.tree, &self.reference, &touched)?;
-        invariants::ephemerals::check(&self.tree, &self.reference, zxid)?;
+        invariants::digests::of_mark(zxid, &changes)?;
+        self.history.push(zxid, self.tree.digest(), reign);
+        let later = zxid.epoch < reign;
+        self.marks.reach_if(later, Mark::CommittedByLaterReign);
+        self.judge_state(zxid, &txn, &changes)?;
         self.locks.check(zxid, &txn)?;
+        self.note_marks(&txn, &changes);
         self.note_answers(zxid, &txn, &changes)
+    }
+
+    fn judge_state(&mut self, zxid: Zxid, txn: &Txn, changes: &Changes) -> Result<(), Violation> {
+        let touched = self.reference.apply(zxid, txn);
+        let (tree, reference) = (&self.tree, &self.reference);
+        invariants::reference_model::check(tree, reference, &touched.paths)?;
+        invariants::stats::check(tree, reference, &touched.paths)?;
+        let ended = changes.sessions_closed.iter().copied();
+        let sessions: BTreeSet<SessionId> = touched.owners.into_iter().chain(ended).collect();
+        invariants::ephemerals::check(tree, reference, &sessions, zxid)
     }
 
     fn note_answers(&mut self, zxid: Zxid, txn: &Txn, changes: &Changes) -> Result<(), Violation> {
         for session in &changes.sessions_closed {
             self.closed.insert(*session, zxid);
         }
-        if let zareba_model::Cause::Request {
+        if let Cause::Request {
             session,
             xid,
             answer,
             ..
         } = &txn.cause
         {
-            let answer = answer.clone();
-            let executed = Executed { zxid, answer };
+            let executed = Executed {
+                zxid,
+                answer: answer.clone(),
+                nodes: touched_nodes(txn),
+            };
             let before = self.executed.insert((*session, *xid), executed);
-            hold!(
-                before.is_none(),
-                "exactly_once",
-                "request {} of {session} was executed again at {zxid}",
-                xid.0
-            );
+            invariants::exactly_once::check(before.as_ref(), *session, *xid, zxid)?;
         }
         for (call, answer) in &changes.calls_ended {
-            let executed = self.executed.get_mut(&(call.session, call.xid));
-            hold!(
-                executed.as_ref().is_some_and(|it| it.answer.is_none()),
-                "exactly_once",
-                "the parked request {} of {} was answered twice, or never parked",
-                call.xid.0,
-                call.session
-            );
-            if let Some(executed) = executed {
+            let (session, xid) = (call.session, call.xid);
+            let executed = &mut self.executed;
+            if let Some(executed) = invariants::exactly_once::of_parked(executed, session, xid)? {
+                let later = executed.zxid.epoch < zxid.epoch;
+                self.marks.reach_if(later, Mark::ParkedOutlivedLeader);
+                self.marks.reach(match answer {
+                    Ok(_) => Mark::ParkedAnswered,
+                    Err(_) => Mark::ParkedCancelled,
+                });
                 executed.zxid = zxid;
                 executed.answer = Some(answer.clone());
             }
         }
         Ok(())
     }
+
+    fn note_marks(&self, txn: &Txn, changes: &Changes) {
+        let system = txn.cause == Cause::System;
+        let expired = system && !changes.sessions_closed.is_empty();
+        self.marks.reach_if(expired, Mark::SessionExpired);
+        for effect in &txn.effects {
+            match effect {
+                Effect::AttachSession { .. } => self.marks.reach(Mark::SessionMoved),
+                Effect::ParkCall(_) => self.marks.reach(Mark::Parked),
+                Effect::ClearTimer { .. } => self.marks.reach_if(system, Mark::TimerRang),
+                Effect::ActivateRevision { .. } => self.marks.reach(Mark::RevisionChanged),
+                Effect::PutMount(mount) => {
+                    self.marks
+                        .reach_if(!mount.backlog.is_empty(), Mark::EventKept);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The nodes that a transaction has touched, but for the plugin's own.
+fn touched_nodes(txn: &Txn) -> Vec<(NodeEffect, ZnodePath)> {
+    let of = |effect: &Effect| match effect {
+        Effect::CreateNode { path, .. } => Some((NodeEffect::Create, path.clone())),
+        Effect::SetNode { path, .. } => Some((NodeEffect::Set, path.clone())),
+        Effect::DeleteNode { path } => Some((NodeEffect::Delete, path.clone())),
+        _ => None,
+    };
+    let all = txn.effects.iter().filter_map(of);
+    all.filter(|(_, path)| !path.as_str().starts_with(invariants::locks::MOUNT))
+        .collect()
 }

@@ -20,8 +20,24 @@ pub(crate) struct Reference {
     children: BTreeMap<ZnodePath, BTreeSet<String>>,
     /// Every state of every node, with the transaction it began with.
     past: BTreeMap<ZnodePath, Vec<(Zxid, Option<Seen>)>>,
-    /// Names of children, every time they changed.
-    names: BTreeMap<ZnodePath, Vec<(Zxid, Vec<String>)>>,
+    /// When a child with that name was there: from one transaction to another.
+    lives: BTreeMap<ZnodePath, BTreeMap<String, Vec<Life>>>,
+    owned: BTreeMap<SessionId, BTreeSet<ZnodePath>>,
+}
+
+/// From its creation up to its end, if it has ended.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    from: Zxid,
+    until: Option<Zxid>,
+}
+
+/// What a transaction has touched.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub(crate) paths: BTreeSet<ZnodePath>,
+    /// Whose nodes came or went.
+    pub(crate) owners: BTreeSet<SessionId>,
 }
 
 impl Reference {
@@ -31,15 +47,16 @@ impl Reference {
         reference
     }
 
-    /// Applies a transaction and says which nodes it touched.
-    pub(crate) fn apply(&mut self, zxid: Zxid, txn: &Txn) -> BTreeSet<ZnodePath> {
-        let mut touched = BTreeSet::new();
+    /// Applies a transaction and says what it touched.
+    pub(crate) fn apply(&mut self, zxid: Zxid, txn: &Txn) -> Touched {
+        let mut touched = Touched::default();
         for effect in &txn.effects {
             let path = match effect {
                 Effect::CreateNode {
                     path, data, owner, ..
                 } => {
                     self.create(path, data, *owner, zxid, txn.time);
+                    touched.owners.extend((!owner.is_none()).then_some(*owner));
                     path
                 }
                 Effect::SetNode { path, data, .. } => {
@@ -47,17 +64,17 @@ impl Reference {
                     path
                 }
                 Effect::DeleteNode { path } => {
-                    self.delete(path, zxid);
+                    touched.owners.extend(self.delete(path, zxid));
                     path
                 }
                 _ => continue,
             };
             // What comes and goes within one transaction has been there for watches.
             self.note(path, zxid);
-            touched.insert(path.clone());
+            touched.paths.insert(path.clone());
             if let Some(parent) = path.parent() {
                 self.note(&parent, zxid);
-                touched.insert(parent);
+                touched.paths.insert(parent);
             }
         }
         touched
@@ -67,9 +84,6 @@ impl Reference {
         let seen = self.nodes.get(path).cloned();
         let past = self.past.entry(path.clone()).or_default();
         past.push((zxid, seen));
-        let names = self.children.get(path).cloned().unwrap_or_default();
-        let before = self.names.entry(path.clone()).or_default();
-        before.push((zxid, names.into_iter().collect()));
     }
 
     fn create(&mut self, path: &ZnodePath, data: &Bytes, owner: SessionId, zxid: Zxid, time: u64) {
@@ -85,7 +99,21 @@ impl Reference {
         };
         let data = data.clone();
         self.nodes.insert(path.clone(), Seen { stat, data });
+        if !owner.is_none() {
+            self.owned.entry(owner).or_default().insert(path.clone());
+        }
+        self.lives_of(path).push(Life {
+            from: zxid,
+            until: None,
+        });
         self.change_children(path, zxid, |names, name| names.insert(name));
+    }
+
+    /// The lives of the node's name below its parent.
+    fn lives_of(&mut self, path: &ZnodePath) -> &mut Vec<Life> {
+        let parent = path.parent().unwrap_or_else(ZnodePath::root);
+        let names = self.lives.entry(parent).or_default();
+        names.entry(path.name().to_owned()).or_default()
     }
 
     fn set(&mut self, path: &ZnodePath, data: &Bytes, zxid: Zxid, time: u64) {
@@ -97,10 +125,23 @@ impl Reference {
         }
     }
 
-    fn delete(&mut self, path: &ZnodePath, zxid: Zxid) {
-        self.nodes.remove(path);
+    /// Whose it was, if it was somebody's.
+    fn delete(&mut self, path: &ZnodePath, zxid: Zxid) -> Option<SessionId> {
+        let gone = self.nodes.remove(path);
         self.children.remove(path);
+        if let Some(life) = self.lives_of(path).last_mut() {
+            life.until = Some(zxid);
+        }
         self.change_children(path, zxid, |names, name| names.remove(&name));
+        let owner = gone.map(|seen| seen.stat.ephemeral_owner);
+        let owner = owner.filter(|owner| !owner.is_none())?;
+        if let Some(owned) = self.owned.get_mut(&owner) {
+            owned.remove(path);
+            if owned.is_empty() {
+                self.owned.remove(&owner);
+            }
+        }
+        Some(owner)
     }
 
     fn change_children(
@@ -128,12 +169,14 @@ impl Reference {
         self.nodes.len()
     }
 
-    /// All nodes that a session owns.
-    pub(crate) fn owned(&self) -> impl Iterator<Item = (&ZnodePath, SessionId)> {
-        self.nodes
-            .iter()
-            .map(|(path, node)| (path, node.stat.ephemeral_owner))
-            .filter(|(_, owner)| !owner.is_none())
+    /// All nodes of a session, in order.
+    pub(crate) fn owned(&self, session: SessionId) -> impl Iterator<Item = &ZnodePath> {
+        self.owned.get(&session).into_iter().flatten()
+    }
+
+    /// All sessions with nodes.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = SessionId> {
+        self.owned.keys().copied()
     }
 
     /// A node as it was when `zxid` had been applied.
@@ -143,14 +186,20 @@ impl Reference {
         past.get(place.checked_sub(1)?)?.1.as_ref()
     }
 
-    /// Names of a node's children when `zxid` had been applied.
-    pub(crate) fn names_at(&self, path: &ZnodePath, zxid: Zxid) -> &[String] {
-        let Some(past) = self.names.get(path) else {
-            return &[];
+    /// Names of a node's children when `zxid` had been applied, in order.
+    pub(crate) fn names_at(&self, path: &ZnodePath, zxid: Zxid) -> impl Iterator<Item = &str> {
+        let was_there = move |lives: &&Vec<Life>| {
+            let newest = lives.partition_point(|life| life.from <= zxid);
+            // Names come and go within one transaction too.
+            let began = lives.get(..newest).unwrap_or_default();
+            began
+                .last()
+                .is_some_and(|life| life.until.is_none_or(|until| until > zxid))
         };
-        let place = past.partition_point(|(since, _)| *since <= zxid);
-        let found = place.checked_sub(1).and_then(|place| past.get(place));
-        found.map_or(&[], |(_, names)| names)
+        let names = self.lives.get(path).into_iter().flatten();
+        names
+            .filter(move |(_, lives)| was_there(lives))
+            .map(|(name, _)| name.as_str())
     }
 
     /// The first change behind `after` and up to `until` that a watch of that kind waits for.

@@ -17,11 +17,10 @@ pub fn run(config: Config, tracing: bool) -> Report {
         Ok(result) => result.err(),
         Err(panic) => Some(Violation::new("panic", words(panic.as_ref()))),
     };
-    cluster.counts.steps = cluster.trace.steps;
     Report {
         seed,
         hash: cluster.trace.hash(),
-        counts: cluster.counts,
+        counts: cluster.take_counts(),
         violation,
         lines: cluster.trace.lines.take().unwrap_or_default(),
     }

@@ -3,31 +3,7 @@
 use std::fmt;
 
 use crate::dice::Dice;
-
-/// How often each kind of fault strikes: the mean time between two, in milliseconds; 0 for never.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// One server loses its power.
-    pub crash_ms: u64,
-    /// All servers lose their power.
-    pub crash_all_ms: u64,
-    /// A server stands still.
-    pub pause_ms: u64,
-    /// A link between two servers breaks.
-    pub break_ms: u64,
-    /// Some servers are cut off from the others.
-    pub partition_ms: u64,
-    /// Nothing arrives in one direction of a link.
-    pub stall_ms: u64,
-    /// A link is slow.
-    pub slow_ms: u64,
-    /// A client loses its connection.
-    pub disconnect_ms: u64,
-    /// A disk is slow.
-    pub disk_ms: u64,
-    /// A server's clock jumps.
-    pub clock_ms: u64,
-}
+use crate::fault::Faults;
 
 /// Every option of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,33 +90,6 @@ impl Config {
             faults: Faults::default(),
             ..Self::of(seed)
         }
-    }
-}
-
-impl Faults {
-    fn draw(dice: &mut Dice, servers: usize) -> Self {
-        let alone = servers == 1;
-        let mut every = |low: u64, high: u64, percent: u64| {
-            let mean = dice.between(low, high);
-            if dice.percent(percent) { mean } else { 0 }
-        };
-        let mut faults = Self {
-            crash_ms: every(300, 3_000, 70),
-            crash_all_ms: every(1_500, 5_000, 25),
-            pause_ms: every(500, 3_000, 30),
-            break_ms: every(100, 2_000, 50),
-            partition_ms: every(700, 3_000, 40),
-            stall_ms: every(500, 3_000, 30),
-            slow_ms: every(500, 3_000, 30),
-            disconnect_ms: every(100, 2_000, 60),
-            disk_ms: every(500, 3_000, 30),
-            clock_ms: every(500, 3_000, 20),
-        };
-        if alone {
-            (faults.break_ms, faults.partition_ms) = (0, 0);
-            (faults.stall_ms, faults.slow_ms) = (0, 0);
-        }
-        faults
     }
 }
 

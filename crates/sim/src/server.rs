@@ -6,19 +6,28 @@ use crate::disk::Storage;
 use crate::invariants::expiry::Heard;
 use crate::lock_plugin::Plugins;
 
-/// A clock that runs a little fast or slow and shows another time of day than others.
+/// A clock that runs fast or slow, may stand still with its server, and shows another time of day
+/// than others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     pub(crate) rate_ppm: u64,
-    pub(crate) wall_offset_ms: u64,
+    pub(crate) wall_offset_ms: i64,
+    /// Microseconds that it has missed.
+    pub(crate) missed: u64,
+    /// What it has shown last.
+    pub(crate) shown: u64,
 }
 
+const WALL_MS: u64 = 1_700_000_000_000;
+
 impl Clock {
-    pub(crate) fn read(&self, now: u64) -> Now {
+    pub(crate) fn read(&mut self, now: u64) -> Now {
         let ticks = now.saturating_mul(self.rate_ppm) / 1_000_000;
+        let ticks = ticks.saturating_sub(self.missed).max(self.shown);
+        self.shown = ticks;
         Now {
             monotonic: zareba_zab::Now(ticks),
-            wall_ms: 1_700_000_000_000 + self.wall_offset_ms + ticks / 1_000,
+            wall_ms: WALL_MS.saturating_add_signed(self.wall_offset_ms) + ticks / 1_000,
         }
     }
 }
@@ -35,10 +44,16 @@ pub(crate) struct Server {
     pub(crate) waking: bool,
     pub(crate) paused_until: u64,
     pub(crate) slow_disk_until: u64,
+    /// The next write takes so much longer.
+    pub(crate) disk_spike_us: u64,
+    pub(crate) full_disk_until: u64,
     /// The power goes after so many outputs of the next batch.
     pub(crate) dies_after: Option<u64>,
     /// Its log has lost what it had acked; a refill has to be noted.
     pub(crate) damaged: bool,
+    /// A fault of its medium may have destroyed something, and nothing has proven yet that it did
+    /// not, or made it good.
+    pub(crate) impaired: bool,
     pub(crate) heard: Heard,
 }
 
@@ -53,8 +68,11 @@ impl Server {
             waking: false,
             paused_until: 0,
             slow_disk_until: 0,
+            disk_spike_us: 0,
+            full_disk_until: 0,
             dies_after: None,
             damaged: false,
+            impaired: false,
             heard: Heard::default(),
         }
     }

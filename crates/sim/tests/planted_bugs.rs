@@ -19,17 +19,17 @@ fn first_found(bug: Bug, seeds: u64) -> Option<(u64, &'static str)> {
 #[test]
 fn an_ack_before_fsync_is_found() {
     let (_, invariant) = first_found(Bug::AckBeforeFsync, 20).unwrap();
-    assert_eq!(invariant, "durability");
+    assert_eq!(invariant, "durable_claims");
 }
 
 #[test]
 fn a_commit_below_a_quorum_is_found() {
     let (_, invariant) = first_found(Bug::CommitBelowQuorum, 20).unwrap();
-    assert_eq!(invariant, "durability");
+    assert_eq!(invariant, "acked_on_quorum");
 }
 
 #[test]
 fn an_epoch_written_before_its_history_is_found() {
     let (_, invariant) = first_found(Bug::EpochBeforeHistory, 200).unwrap();
-    assert_eq!(invariant, "durability");
+    assert_eq!(invariant, "epochs");
 }

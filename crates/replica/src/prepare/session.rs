@@ -27,6 +27,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             session,
             Some(LiveSession {
                 attachment: Attachment(1),
+                password,
             }),
         );
         self.world.stage_effect(Effect::OpenSession {
@@ -45,18 +46,14 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         password: Password,
         server: ServerId,
     ) -> Result<Attachment, Fault> {
-        let known = self
-            .world
-            .tree
-            .session(session)
-            .filter(|known| known.password == password);
-        let Some((live, _)) = self.world.session(session).zip(known) else {
+        let known = self.world.session(session);
+        let Some(live) = known.filter(|known| known.password == password) else {
             let why = format!("session {session} is unknown or over; open a new one");
             return Err(Fault::new(ErrorCode::SessionExpired, why));
         };
         let attachment = Attachment(live.attachment.0 + 1);
         self.world
-            .stage_session(session, Some(LiveSession { attachment }));
+            .stage_session(session, Some(LiveSession { attachment, ..live }));
         self.world.stage_effect(Effect::AttachSession {
             session,
             attachment,

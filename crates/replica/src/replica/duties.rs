@@ -60,12 +60,12 @@ impl<P: PluginRuntime> Replica<P> {
     }
 
     fn time_out_calls(&mut self) {
-        let wall = self.now.wall_ms;
+        let time = self.time();
         let due = self
             .world
             .tree
             .deadlines()
-            .take_while(|(deadline, _)| *deadline <= wall);
+            .take_while(|(deadline, _)| *deadline <= time);
         let due: Vec<_> = due.map(|(_, id)| id).take(CLOCK_WORK_MAX).collect();
         for id in due {
             self.by_the_system(|prepare| prepare.time_out_call(id));
@@ -73,12 +73,12 @@ impl<P: PluginRuntime> Replica<P> {
     }
 
     fn ring_timers(&mut self) {
-        let wall = self.now.wall_ms;
+        let time = self.time();
         let due = self
             .world
             .tree
             .timers()
-            .take_while(|timer| timer.due <= wall);
+            .take_while(|timer| timer.due <= time);
         let due: Vec<_> = due
             .map(|timer| (timer.mount.clone(), timer.tag.clone()))
             .take(CLOCK_WORK_MAX)

@@ -14,6 +14,7 @@ use crate::expiry::Expiry;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
 use crate::prepare::Prepare;
+use crate::time_of_day::TimeOfDay;
 
 /// A leader's own state; made anew with each reign.
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub(super) struct Leading {
     /// Requests that wait until fewer transactions are in flight.
     waiting: VecDeque<(ServerId, Forward)>,
     pub(super) expiry: Expiry,
+    pub(super) time: TimeOfDay,
     /// The last tick of the clock.
     pub(super) ticked: zareba_zab::Now,
     /// Which server can run which components.
@@ -55,6 +57,7 @@ impl<P: PluginRuntime> Replica<P> {
     pub(super) fn begin_to_lead(&mut self) {
         let mut leading = Leading {
             ticked: self.now.monotonic,
+            time: TimeOfDay::begin(self.world.tree.time(), self.now),
             ..Leading::default()
         };
         for session in self.world.tree.sessions() {
@@ -63,6 +66,13 @@ impl<P: PluginRuntime> Replica<P> {
                 .start(session.id, session.timeout_ms, self.now.monotonic);
         }
         self.leading = Some(leading);
+    }
+
+    /// The time of day, as this leader goes by it.
+    pub(super) fn time(&mut self) -> u64 {
+        let now = self.now;
+        let leading = self.leading.as_mut();
+        leading.map_or(now.wall_ms, |leading| leading.time.at(now))
     }
 
     /// A client's write, from this or another server.
@@ -271,6 +281,7 @@ impl<P: PluginRuntime> Replica<P> {
     /// Stages a transaction; `None` if this server does not lead.
     pub(super) fn stage<R>(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> R) -> Option<R> {
         let zxid = self.zab.next_zxid()?;
+        let time = self.time();
         let leading = self.leading.as_ref()?;
         let ensemble = self.zab.ensemble();
         let me = self.me;
@@ -283,7 +294,7 @@ impl<P: PluginRuntime> Replica<P> {
             };
             can(&me) && ensemble.is_quorum(|server| can(&server))
         };
-        self.world.begin(zxid, self.now.wall_ms);
+        self.world.begin(zxid, time);
         Some(work(&mut Prepare {
             world: &mut self.world,
             stand_in: &mut self.stand_in,

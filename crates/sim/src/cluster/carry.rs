@@ -1,37 +1,58 @@
 //! Carries out what a server wants, in order; the power may go between any two outputs.
 
-use zareba_model::Epoch;
+use zareba_model::{Epoch, Zxid};
 use zareba_replica::{ImageWrite, Input, Output};
 use zareba_zab::{Message, Persist, Role};
 
+use super::power::End;
 use super::{Cluster, Event, id_of, place_of};
 use crate::disk::Job;
 use crate::invariants;
+use crate::marks::Mark;
 use crate::violation::Violation;
 
 impl Cluster {
-    /// Notes what a server is told to write, before anything that rests on it is judged.
-    pub(super) fn judge_write(&mut self, server: usize, write: &Persist) -> Result<(), Violation> {
-        self.oracle.writes(server, write)?;
-        let Persist::Append { entries, .. } = write else {
-            return Ok(());
-        };
-        let Some(it) = self.servers.get(server) else {
-            return Ok(());
-        };
-        let leads = it
-            .replica
-            .as_ref()
-            .is_some_and(|replica| matches!(replica.role(), Role::Leading { .. }));
-        if !leads {
-            return Ok(());
+    /// Notes what a server has decided, before anything that rests on it is judged.
+    pub(super) fn judge_output(&mut self, server: usize, output: &Output) -> Result<(), Violation> {
+        match output {
+            Output::Persist { write, .. } => self.judge_write(server, write),
+            Output::SendZab {
+                message:
+                    Message::NewLeader {
+                        epoch, last_zxid, ..
+                    },
+                ..
+            } => self.oracle.begins_to_lead(server, *epoch, *last_zxid),
+            Output::Role(Role::Leading { epoch }) => {
+                let last_zxid = self.oracle.mirror(server)?.last();
+                self.oracle.begins_to_lead(server, *epoch, last_zxid)
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn judge_write(&mut self, server: usize, write: &Persist) -> Result<(), Violation> {
+        let Some(it) = self.servers.get_mut(server) else {
+            return Ok(());
+        };
         let now = it.clock.read(self.now).monotonic.0;
+        let Some(replica) = &it.replica else {
+            return Ok(());
+        };
+        self.oracle
+            .writes(server, write, replica.tree().applied())?;
+        let (Persist::Append { entries, .. }, Role::Leading { .. }) = (write, replica.role())
+        else {
+            return Ok(());
+        };
         for entry in entries {
             if let Ok(txn) = zareba_wire::decode_txn(&entry.payload) {
                 it.heard.proposes(&self.oracle.tree, &txn, now)?;
             }
         }
+        let last = entries.last().map_or(0, |entry| entry.zxid.counter);
+        let used_up = last == self.config.counter_max;
+        self.oracle.marks.reach_if(used_up, Mark::CounterUsedUp);
         Ok(())
     }
 
@@ -41,18 +62,21 @@ impl Cluster {
         outputs: Vec<Output>,
     ) -> Result<(), Violation> {
         let mut left = self.server(server).dies_after.take();
+        let any = !outputs.is_empty();
         for output in outputs {
             if left == Some(0) {
-                self.counts.mid_batch += 1;
-                self.crash(server);
+                self.oracle.marks.reach(Mark::CutAmidOutputs);
+                self.end(server, End::PowerCut);
                 return Ok(());
             }
             left = left.map(|left| left - 1);
             self.trace.output(self.now, server, &output);
             self.carry_out_one(server, output)?;
         }
-        if left.is_some() {
-            self.crash(server);
+        // Not a batch without outputs: there is nothing to be amid.
+        match left {
+            Some(_) if any => self.end(server, End::PowerCut),
+            left => self.server(server).dies_after = left,
         }
         Ok(())
     }
@@ -62,12 +86,13 @@ impl Cluster {
             Output::Send {
                 connection,
                 message,
-            } => self.tell_client(connection, message),
+            } => self.tell_client(connection, message)?,
             Output::Close { connection } => self.close(connection),
             Output::SendZab { to, message } => {
-                let mirror = self.oracle.mirror(server)?;
-                invariants::durability::of_message(server, mirror, &message)?;
-                self.note_history(&message);
+                let places = to.iter().map(|to| place_of(*to));
+                self.oracle.sends(server, places, &message)?;
+                invariants::caps::of_message(server, &message, self.config.batch_entries)?;
+                self.note_message(&message);
                 for to in to {
                     let from = id_of(server);
                     let message = message.clone();
@@ -75,15 +100,23 @@ impl Cluster {
                 }
             }
             Output::SendRelay { to, relay } => {
-                let from = id_of(server);
+                let (from, ends) = (id_of(server), (server, place_of(to)));
+                self.streams
+                    .check(ends, &relay, self.config.snapshot_window)?;
                 self.send(server, place_of(to), Input::Relay { from, relay });
             }
             Output::Persist { token, write } => {
                 self.push_job(server, Job::Persist { token, write });
             }
             Output::Image(write) => {
-                if matches!(write, ImageWrite::Finish { .. }) {
-                    self.counts.checkpoints += 1;
+                let marks = &self.oracle.marks;
+                match write {
+                    ImageWrite::Finish { start, .. } => {
+                        marks.reach(Mark::Checkpoint);
+                        marks.reach_if(start > Zxid::ZERO, Mark::Purged);
+                    }
+                    ImageWrite::AbandonInstall => marks.reach(Mark::SnapshotAbandoned),
+                    _ => {}
                 }
                 self.push_job(server, Job::Image(write));
             }
@@ -99,14 +132,13 @@ impl Cluster {
         Ok(())
     }
 
-    fn note_history(&mut self, message: &Message) {
-        if let Message::NewLeader {
-            epoch, last_zxid, ..
-        } = message
-        {
-            // Later followers are told a later end; the first is what founds the epoch.
-            self.oracle.initial.entry(*epoch).or_insert(*last_zxid);
-        }
+    fn note_message(&self, message: &Message) {
+        self.oracle.marks.reach(match message {
+            Message::Diff { .. } => Mark::Diff,
+            Message::Trunc { .. } => Mark::Trunc,
+            Message::Snap { .. } => Mark::Snap,
+            _ => return,
+        });
     }
 
     fn send(&mut self, from: usize, to: usize, input: Input) {
@@ -131,9 +163,14 @@ impl Cluster {
 
     fn takes_the_lead(&mut self, server: usize, epoch: Epoch) -> Result<(), Violation> {
         self.counts.reigns += 1;
-        invariants::leadership::establish(&mut self.oracle.leaders, server, epoch)?;
-        let (applied, committed) = (self.oracle.mirror(server)?.applied, self.committed());
-        invariants::leadership::complete(server, epoch, applied, committed)?;
+        let before = self.oracle.established.newest();
+        self.oracle.established.check(server, epoch)?;
+        let again = before.is_some_and(|(_, leader)| leader == server);
+        self.oracle.marks.reach_if(again, Mark::Reelected);
+        let others = self.servers.iter().filter_map(|it| it.replica.as_ref());
+        let leading = others.filter(|it| matches!(it.role(), Role::Leading { .. }));
+        let two = leading.count() > 1;
+        self.oracle.marks.reach_if(two, Mark::TwoLeaders);
         let now = self.now;
         let it = self.server(server);
         let now = it.clock.read(now).monotonic.0;

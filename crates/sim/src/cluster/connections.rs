@@ -1,6 +1,6 @@
 //! Clients' connections: ordered both ways, ended by either side, by a crash or by nobody.
 
-use zareba_model::ErrorCode;
+use zareba_model::{SessionId, Zxid};
 use zareba_replica::{ConnectionId, Input};
 use zareba_wire::{ClientMessage, ServerMessage};
 
@@ -19,6 +19,8 @@ pub(super) struct Connection {
     to_client: u64,
     /// The client has left.
     left: bool,
+    /// Whose it is, once its server has said so.
+    session: SessionId,
 }
 
 impl Cluster {
@@ -69,6 +71,7 @@ impl Cluster {
             to_server: now,
             to_client: now,
             left: false,
+            session: SessionId::NONE,
         };
         self.connections.insert(id, connection);
         if let Some(it) = self.clients.get_mut(client) {
@@ -150,13 +153,52 @@ impl Cluster {
         self.give(server, input);
     }
 
-    pub(super) fn tell_client(&mut self, id: ConnectionId, message: ServerMessage) {
+    pub(super) fn tell_client(
+        &mut self,
+        id: ConnectionId,
+        message: ServerMessage,
+    ) -> Result<(), Violation> {
         let delay = 10 + self.dice.below(self.config.delay_us);
         let now = self.now;
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.to_client = connection.to_client.max(now + delay);
-            let at = connection.to_client;
-            self.schedule.at(at, Event::ToClient(id, Box::new(message)));
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return Ok(());
+        };
+        match &message {
+            ServerMessage::Welcome(welcome) => connection.session = welcome.session,
+            ServerMessage::Reply { xid, .. } => {
+                let request = (connection.session, *xid);
+                let executed = self.oracle.executed.get(&request);
+                let zxid = executed.map_or(Zxid::ZERO, |it| it.zxid);
+                self.oracle.is_on_a_quorum(zxid, "told to a client")?;
+            }
+            _ => {}
+        }
+        connection.to_client = connection.to_client.max(now + delay);
+        let at = connection.to_client;
+        self.schedule.at(at, Event::ToClient(id, Box::new(message)));
+        Ok(())
+    }
+
+    /// Nothing reaches that client for a while; false if it has no connection.
+    pub(super) fn reads_slowly(&mut self, client: usize, until: u64) -> bool {
+        let newest = self.newest_of(client);
+        let connection = newest.and_then(|id| self.connections.get_mut(&id));
+        connection.is_some_and(|it| {
+            it.to_client = it.to_client.max(until);
+            true
+        })
+    }
+
+    /// A client says again what it has said; false if there is nothing.
+    pub(super) fn repeats(&mut self, client: usize) -> bool {
+        let again = self.clients.get_mut(client).and_then(|it| it.repeat());
+        let newest = self.newest_of(client);
+        match (newest, again) {
+            (Some(id), Some(message)) => {
+                self.say(id, message);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -176,11 +218,6 @@ impl Cluster {
         let Some(connection) = self.connections.get(&id).copied() else {
             return Ok(());
         };
-        if let ServerMessage::Goodbye(fault) = &message
-            && fault.code == ErrorCode::SessionExpired
-        {
-            self.counts.expired += 1;
-        }
         let now = self.now;
         let Some(client) = self.clients.get_mut(connection.client) else {
             return Ok(());

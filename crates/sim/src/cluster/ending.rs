@@ -2,8 +2,9 @@
 
 use zareba_zab::Role;
 
-use super::{Cluster, Event, same};
-use crate::invariants::liveness::Missing;
+use super::{Cluster, Event, place_of};
+use crate::fault::Fault;
+use crate::invariants::{Missing, completion, convergence, ephemerals};
 use crate::violation::Violation;
 
 const INSPECT_US: u64 = 50_000;
@@ -15,6 +16,9 @@ impl Cluster {
         for server in &mut self.servers {
             server.paused_until = 0;
             server.slow_disk_until = 0;
+            server.disk_spike_us = 0;
+            server.full_disk_until = 0;
+            server.storage.set_full(false);
         }
         // Some clients go without a word.
         for client in &mut self.clients {
@@ -26,13 +30,16 @@ impl Cluster {
     }
 
     pub(super) fn inspect(&mut self) -> Result<(), Violation> {
+        if self.is_stranded() {
+            self.counts.stranded += 1;
+            self.done = true;
+            return Ok(());
+        }
+        self.judge_election()?;
         let missing = self.missing();
         if missing.is_nothing() {
             self.done = true;
-            for client in &self.clients {
-                self.counts.answers += client.answered;
-            }
-            return Ok(());
+            return ephemerals::check_all(&self.oracle.tree, &self.oracle.reference);
         }
         if self.now > self.config.run_us + self.config.settle_us {
             return Err(missing.too_late());
@@ -41,33 +48,37 @@ impl Cluster {
         Ok(())
     }
 
+    /// True if all servers are up, but those that may vote are no quorum, because disks were destroyed
+    /// and a power cut has struck others amid their refill: nobody can lead until an operator comes.
+    fn is_stranded(&self) -> bool {
+        let replicas = || self.servers.iter().map(|it| it.replica.as_ref());
+        let votes = |place: usize| {
+            let replica = self.servers.get(place).and_then(|it| it.replica.as_ref());
+            replica.is_some_and(|it| it.broadcast().may_vote())
+        };
+        let led = replicas().flatten().any(|it| it.role() != Role::Looking);
+        let destroyed = [Fault::Wipe, Fault::BitFlip, Fault::RottenImage];
+        let destroyed = destroyed.into_iter().map(|it| self.counts.of_fault(it));
+        destroyed.sum::<u64>() > 0
+            && !led
+            && replicas().all(|it| it.is_some())
+            && !self.oracle.ensemble.is_quorum(|id| votes(place_of(id)))
+    }
+
+    fn judge_election(&mut self) -> Result<(), Violation> {
+        let up = self.servers.iter().all(|it| it.replica.is_some());
+        let replicas = || self.servers.iter().filter_map(|it| it.replica.as_ref());
+        let led = replicas().any(|it| matches!(it.role(), Role::Leading { .. }));
+        let silence_us = 400_000;
+        self.election.check(self.now, (up, led), silence_us)
+    }
+
     fn missing(&self) -> Missing {
         let mut missing = Missing::default();
-        let replicas = || self.servers.iter().filter_map(|it| it.replica.as_ref());
-        missing.unless(replicas().count() == self.servers.len(), || {
-            "not all servers are up".to_owned()
-        });
-        let leaders = replicas().filter(|it| matches!(it.role(), Role::Leading { .. }));
-        let leading = leaders.count();
-        missing.unless(leading == 1, || format!("{leading} servers lead"));
-        missing.unless(replicas().all(|it| it.role() != Role::Looking), || {
-            "some server is looking".to_owned()
-        });
-        let state = || replicas().map(|it| (it.tree().applied(), it.tree().digest()));
-        missing.unless(same(state()), || {
-            format!("servers differ: {:x?}", state().collect::<Vec<_>>())
-        });
-        missing.unless(
-            replicas().all(|it| it.tree().applied() == self.committed()),
-            || format!("{} was delivered once", self.committed()),
-        );
-        for (place, client) in self.clients.iter().enumerate() {
-            missing.unless(client.is_over(), || {
-                format!("client {place} is not done: {}", client.waits_for())
-            });
-        }
+        let replicas = self.servers.iter().map(|it| it.replica.as_ref());
+        convergence::check(&mut missing, replicas, self.committed());
         let sessions = self.oracle.tree.session_count();
-        missing.unless(sessions == 0, || format!("{sessions} sessions live on"));
+        completion::check(&mut missing, &self.clients, sessions);
         missing
     }
 }

@@ -1,62 +1,19 @@
 //! What strikes: each kind at random times, until the run is to come to rest.
 
+use super::power::End;
 use super::{Cluster, Event};
+use crate::fault::Fault;
 use crate::network::Pair;
 
-/// Kinds of faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    Crash,
-    CrashAll,
-    Pause,
-    Break,
-    Partition,
-    Stall,
-    Slow,
-    Disconnect,
-    Disk,
-    Clock,
-}
-
-const ALL: [Fault; 10] = [
-    Fault::Crash,
-    Fault::CrashAll,
-    Fault::Pause,
-    Fault::Break,
-    Fault::Partition,
-    Fault::Stall,
-    Fault::Slow,
-    Fault::Disconnect,
-    Fault::Disk,
-    Fault::Clock,
-];
-
 impl Cluster {
-    fn mean_us(&self, fault: Fault) -> u64 {
-        let of = &self.config.faults;
-        let ms = match fault {
-            Fault::Crash => of.crash_ms,
-            Fault::CrashAll => of.crash_all_ms,
-            Fault::Pause => of.pause_ms,
-            Fault::Break => of.break_ms,
-            Fault::Partition => of.partition_ms,
-            Fault::Stall => of.stall_ms,
-            Fault::Slow => of.slow_ms,
-            Fault::Disconnect => of.disconnect_ms,
-            Fault::Disk => of.disk_ms,
-            Fault::Clock => of.clock_ms,
-        };
-        ms * 1_000
-    }
-
     pub(super) fn schedule_faults(&mut self) {
-        for fault in ALL {
+        for fault in Fault::ALL {
             self.schedule_fault(fault);
         }
     }
 
     fn schedule_fault(&mut self, fault: Fault) {
-        let mean = self.mean_us(fault);
+        let mean = self.config.faults.every_ms(fault) * 1_000;
         if mean == 0 || self.healed {
             return;
         }
@@ -71,60 +28,71 @@ impl Cluster {
         let server = self.dice.below(self.servers.len() as u64) as usize;
         let until = self.now + self.dice.between(1_000, 900_000);
         self.trace.say(self.now, server, "fault", &fault);
-        match fault {
-            Fault::Crash => self.doom(server),
-            Fault::CrashAll => {
-                for server in 0..self.servers.len() {
-                    self.crash(server);
-                }
+        let struck = match fault {
+            Fault::PowerCut
+            | Fault::PowerCutOfAll
+            | Fault::Kill
+            | Fault::Pause
+            | Fault::Freeze
+            | Fault::WallJump => self.strike_process(fault, server, until),
+            Fault::Break
+            | Fault::HalfOpen
+            | Fault::Partition
+            | Fault::Bridge
+            | Fault::OneWay
+            | Fault::Stall
+            | Fault::SlowLink => self.strike_network(fault, server, until),
+            Fault::Disconnect | Fault::SlowReader | Fault::Duplicate => {
+                self.strike_client(fault, until)
             }
-            Fault::Pause => {
-                self.counts.pauses += 1;
-                self.server(server).paused_until = until;
-            }
-            Fault::Break => {
-                if let Some(pair) = self.any_pair() {
-                    self.counts.breaks += 1;
-                    self.break_link(pair, None);
-                }
-            }
-            Fault::Partition => self.partition(until),
-            Fault::Stall => {
-                if let Some(pair) = self.any_pair() {
-                    self.counts.stalls += 1;
-                    let end = self.dice.below(2) as usize;
-                    self.network.stall(pair, end, until);
-                }
-            }
-            Fault::Slow => {
-                if let Some(pair) = self.any_pair() {
-                    self.counts.slow_links += 1;
-                    let by = self.dice.between(5_000, 150_000);
-                    self.network.slow(pair, by, until);
-                }
-            }
-            Fault::Disconnect => {
-                self.counts.disconnects += 1;
-                let client = self.dice.below(self.clients.len() as u64) as usize;
-                self.leave(client);
-            }
-            Fault::Disk => {
-                self.counts.slow_disks += 1;
-                self.server(server).slow_disk_until = until;
-            }
-            Fault::Clock => {
-                self.counts.clock_jumps += 1;
-                let offset = self.dice.below(4_000);
-                self.server(server).clock.wall_offset_ms = offset;
-            }
+            Fault::SlowDisk
+            | Fault::DiskSpike
+            | Fault::DiskFull
+            | Fault::DiskError
+            | Fault::BitFlip
+            | Fault::RottenImage
+            | Fault::Wipe => self.strike_disk(fault, server, until),
+        };
+        if struck {
+            self.counts.strikes(fault);
         }
         self.schedule_fault(fault);
     }
 
+    fn strike_process(&mut self, fault: Fault, server: usize, until: u64) -> bool {
+        match fault {
+            Fault::PowerCut => self.doom(server),
+            Fault::PowerCutOfAll => {
+                for server in 0..self.servers.len() {
+                    self.end(server, End::PowerCut);
+                }
+            }
+            Fault::Kill => self.end(server, End::Kill),
+            Fault::Pause => self.server(server).paused_until = until,
+            Fault::Freeze => {
+                let now = self.now;
+                let it = self.server(server);
+                it.paused_until = until;
+                it.clock.missed += until - now;
+            }
+            _ => {
+                // Some seconds, or a time zone.
+                let far = if self.dice.once_in(4) {
+                    7_200_000
+                } else {
+                    4_000
+                };
+                let jump = self.dice.below(2 * far) as i64 - far as i64;
+                self.server(server).clock.wall_offset_ms += jump;
+            }
+        }
+        true
+    }
+
     /// The power goes now, or between two outputs of the next batch.
     fn doom(&mut self, server: usize) {
-        if self.dice.percent(50) {
-            self.crash(server);
+        if self.dice.percent(40) {
+            self.end(server, End::PowerCut);
         } else {
             let outputs = self.dice.below(8);
             self.server(server).dies_after = Some(outputs);
@@ -136,22 +104,165 @@ impl Cluster {
         self.dice.pick(&pairs)
     }
 
+    fn strike_network(&mut self, fault: Fault, server: usize, until: u64) -> bool {
+        let Some(pair) = self.any_pair() else {
+            return false;
+        };
+        let end = self.dice.below(2) as usize;
+        match fault {
+            Fault::Break => self.break_link(pair, None),
+            Fault::HalfOpen => return self.half_open(pair, end),
+            Fault::Partition => self.partition(until),
+            Fault::Bridge => self.bridge(server, until),
+            Fault::OneWay => self.one_way(server, end, until),
+            Fault::Stall => self.network.stall(pair, end, until),
+            _ => {
+                let by = self.dice.between(5_000, 150_000);
+                self.network.slow(pair, by, until);
+            }
+        }
+        true
+    }
+
+    /// One end learns at once, the other one after a long time.
+    fn half_open(&mut self, pair: Pair, late: usize) -> bool {
+        let Some(passages) = self.network.break_link(pair, &mut self.dice) else {
+            return false;
+        };
+        for passage in passages {
+            let wait = if passage.end == late {
+                self.dice.between(300_000, 3_000_000)
+            } else {
+                self.dice.below(2_000)
+            };
+            self.schedule.at(self.now + wait, Event::Down(passage));
+        }
+        true
+    }
+
+    fn cut(&mut self, pair: Pair, until: u64) {
+        self.network.block(pair, until);
+        self.break_link(pair, None);
+    }
+
     /// Some servers are cut off from the others, or one from one.
     fn partition(&mut self, until: u64) {
-        self.counts.partitions += 1;
         let side: Vec<bool> = (0..self.servers.len())
             .map(|_| self.dice.percent(50))
             .collect();
         let alone = self.dice.percent(30).then(|| self.any_pair()).flatten();
         for pair in self.network.pairs() {
-            let cut = match alone {
+            let apart = match alone {
                 Some(alone) => alone == pair,
                 None => side.get(pair.0) != side.get(pair.1),
             };
-            if cut {
-                self.network.block(pair, until);
+            if apart {
+                self.cut(pair, until);
+            }
+        }
+    }
+
+    /// Two halves that reach each other over one server alone.
+    fn bridge(&mut self, bridge: usize, until: u64) {
+        for pair in self.network.pairs() {
+            let across = pair.0 % 2 != pair.1 % 2;
+            if across && !pair.has(bridge) || self.servers.len() == 3 && !pair.has(bridge) {
+                self.cut(pair, until);
+            }
+        }
+    }
+
+    /// Nothing arrives at a server, or nothing that it says; its links may break of it.
+    fn one_way(&mut self, server: usize, direction: usize, until: u64) {
+        let breaks = self.dice.percent(50);
+        for pair in self.network.pairs() {
+            if !pair.has(server) {
+                continue;
+            }
+            let own = pair.end_of(server);
+            let end = if direction == 0 { own } else { 1 - own };
+            self.network.stall(pair, end, until);
+            if breaks {
                 self.break_link(pair, None);
             }
         }
+    }
+
+    fn strike_client(&mut self, fault: Fault, until: u64) -> bool {
+        let client = self.dice.below(self.clients.len() as u64) as usize;
+        match fault {
+            Fault::Disconnect => {
+                self.leave(client);
+                true
+            }
+            Fault::SlowReader => self.reads_slowly(client, until),
+            _ => self.repeats(client),
+        }
+    }
+
+    fn strike_disk(&mut self, fault: Fault, server: usize, until: u64) -> bool {
+        match fault {
+            Fault::SlowDisk => self.server(server).slow_disk_until = until,
+            Fault::DiskSpike => {
+                let spike = self.dice.between(200_000, 3_000_000);
+                self.server(server).disk_spike_us = spike;
+            }
+            Fault::DiskFull => {
+                let it = self.server(server);
+                it.full_disk_until = it.full_disk_until.max(until);
+                it.storage.set_full(true);
+                self.schedule.at(until, Event::DiskHasRoom(server));
+            }
+            Fault::DiskError => {
+                if let Some(it) = self.servers.get_mut(server) {
+                    it.storage.fail_soon(&mut self.dice);
+                }
+            }
+            _ => return self.destroy(fault, server),
+        }
+        true
+    }
+
+    pub(super) fn disk_has_room(&mut self, server: usize) {
+        let now = self.now;
+        let it = self.server(server);
+        if it.full_disk_until <= now {
+            it.storage.set_full(false);
+        }
+    }
+
+    /// Destroys something that is durable, but never on more than a minority: beyond it, nothing can
+    /// be promised.
+    fn destroy(&mut self, fault: Fault, server: usize) -> bool {
+        let impaired = (0..self.servers.len()).filter(|place| *place != server);
+        let others = impaired
+            .filter(|place| self.server(*place).impaired)
+            .count();
+        if others + 1 > (self.servers.len() - 1) / 2 {
+            return false;
+        }
+        let Some(it) = self.servers.get_mut(server) else {
+            return false;
+        };
+        match fault {
+            Fault::BitFlip => {
+                if it.boot == 0 || !it.storage.flip(&mut self.dice) {
+                    return false;
+                }
+                it.impaired = true;
+            }
+            Fault::RottenImage => {
+                it.storage.rot_image();
+                it.impaired = true;
+            }
+            _ => {
+                // Not one that is about to come back by itself, nor one that never was there.
+                if !self.stop(server, End::PowerCut) {
+                    return false;
+                }
+                return self.replace_disk(server).is_ok();
+            }
+        }
+        true
     }
 }

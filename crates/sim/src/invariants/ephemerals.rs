@@ -1,6 +1,8 @@
-//! Ephemeral nodes exist for live sessions only, and are listed under their owners.
+//! I24: an ephemeral node is there as long as its session lives, and is listed under it.
 
-use zareba_model::Zxid;
+use std::collections::BTreeSet;
+
+use zareba_model::{SessionId, ZnodePath, Zxid};
 use zareba_tree::Tree;
 
 use crate::reference::Reference;
@@ -8,29 +10,44 @@ use crate::violation::{Violation, hold};
 
 const NAME: &str = "ephemerals";
 
-pub(crate) fn check(tree: &Tree, reference: &Reference, zxid: Zxid) -> Result<(), Violation> {
-    let mut owned = 0;
-    for (path, owner) in reference.owned() {
-        owned += 1;
-        hold!(
-            tree.session(owner).is_some(),
-            NAME,
-            "at {zxid} the node {path} belongs to {owner}, which is over"
-        );
-        hold!(
-            tree.ephemerals(owner).any(|own| own == path),
-            NAME,
-            "at {zxid} the node {path} is not listed under {owner}"
-        );
+/// Judges the sessions whose nodes a transaction has touched, and those that it has ended.
+pub(crate) fn check(
+    tree: &Tree,
+    reference: &Reference,
+    sessions: &BTreeSet<SessionId>,
+    zxid: Zxid,
+) -> Result<(), Violation> {
+    for session in sessions {
+        of_session(tree, reference, *session, zxid)?;
     }
-    let listed: usize = tree
-        .sessions()
-        .map(|session| tree.ephemerals(session.id).count())
-        .sum();
+    Ok(())
+}
+
+/// Judges all sessions.
+pub(crate) fn check_all(tree: &Tree, reference: &Reference) -> Result<(), Violation> {
+    let listed = tree.sessions().map(|session| session.id);
+    let owners: BTreeSet<SessionId> = reference.owners().chain(listed).collect();
+    check(tree, reference, &owners, tree.applied())
+}
+
+fn of_session(
+    tree: &Tree,
+    reference: &Reference,
+    session: SessionId,
+    zxid: Zxid,
+) -> Result<(), Violation> {
+    let owned: Vec<&ZnodePath> = reference.owned(session).collect();
     hold!(
-        listed == owned,
+        owned.is_empty() || tree.session(session).is_some(),
         NAME,
-        "at {zxid} there are {owned} ephemeral nodes and {listed} listed ones"
+        "at {zxid} the nodes {owned:?} belong to {session}, which is over"
+    );
+    let mut listed: Vec<&ZnodePath> = tree.ephemerals(session).collect();
+    listed.sort();
+    hold!(
+        owned == listed,
+        NAME,
+        "at {zxid} the nodes {owned:?} belong to {session}, but {listed:?} are listed"
     );
     Ok(())
 }

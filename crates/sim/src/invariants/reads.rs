@@ -17,7 +17,11 @@ pub(crate) fn check(
         (Ok(Outcome::Got { data, stat }), Some(seen)) => *data == seen.data && *stat == seen.stat,
         (Ok(Outcome::Existence(stat)), seen) => *stat == seen.map(|seen| seen.stat),
         (Ok(Outcome::Children { names, stat, more }), Some(seen)) => {
-            !more && *stat == seen.stat && names == reference.names_at(path, zxid)
+            !more
+                && *stat == seen.stat
+                && reference
+                    .names_at(path, zxid)
+                    .eq(names.iter().map(String::as_str))
         }
         (Err(fault), None) => fault.code == ErrorCode::NoNode,
         _ => false,

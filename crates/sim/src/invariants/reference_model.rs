@@ -1,12 +1,14 @@
-//! The tree is what an independent model makes of the same transactions.
+//! I21: the tree is what an independent model makes of the same transactions.
 
 use std::collections::BTreeSet;
 
 use zareba_model::ZnodePath;
 use zareba_tree::Tree;
 
-use crate::reference::{Reference, Seen};
+use crate::reference::Reference;
 use crate::violation::{Violation, hold};
+
+const NAME: &str = "reference_model";
 
 /// Compares the nodes that a transaction has touched.
 pub(crate) fn check(
@@ -15,21 +17,18 @@ pub(crate) fn check(
     touched: &BTreeSet<ZnodePath>,
 ) -> Result<(), Violation> {
     for path in touched {
-        let found = tree.node(path.as_str()).map(|node| Seen {
-            stat: node.stat(),
-            data: node.data(),
-        });
-        let expected = reference.node(path);
+        let found = tree.node(path.as_str()).map(|node| node.data());
+        let expected = reference.node(path).map(|seen| &seen.data);
         hold!(
             found.as_ref() == expected,
-            "reference_model",
+            NAME,
             "at {} the node {path} is {found:?}, the model has {expected:?}",
             tree.applied()
         );
     }
     hold!(
         tree.node_count() == reference.len(),
-        "reference_model",
+        NAME,
         "at {} the tree has {} nodes, the model {}",
         tree.applied(),
         tree.node_count(),

@@ -1,10 +1,9 @@
-//! A session's transactions stand in the log in the order of its requests, each once, and none
-//! behind its end.
+//! I28: a session's writes stand in the log in the order of its requests. Time does not go back
+//! either.
 
 use std::collections::BTreeMap;
 
-use zareba_model::{Cause, Effect, SessionId, Txn, Xid, Zxid};
-use zareba_tree::Tree;
+use zareba_model::{Cause, SessionId, Txn, Xid, Zxid};
 
 use crate::violation::{Violation, hold};
 
@@ -18,8 +17,8 @@ pub(crate) struct SessionOrder {
 }
 
 impl SessionOrder {
-    /// Judges a transaction before it is applied to `tree`.
-    pub(crate) fn check(&mut self, tree: &Tree, zxid: Zxid, txn: &Txn) -> Result<(), Violation> {
+    /// Judges a transaction.
+    pub(crate) fn check(&mut self, zxid: Zxid, txn: &Txn) -> Result<(), Violation> {
         hold!(
             txn.time >= self.time,
             NAME,
@@ -28,32 +27,18 @@ impl SessionOrder {
             txn.time
         );
         self.time = txn.time;
-        if let Cause::Request { session, xid, .. } = &txn.cause {
-            hold!(
-                tree.session(*session).is_some(),
-                NAME,
-                "{zxid} is request {} of {session}, which is not alive",
-                xid.0
-            );
-            let newest = self.newest.entry(*session).or_default();
-            hold!(
-                *xid > *newest,
-                NAME,
-                "{zxid} is request {} of {session}, behind request {}",
-                xid.0,
-                newest.0
-            );
-            *newest = *xid;
-        }
-        for effect in &txn.effects {
-            if let Effect::OpenSession { session, .. } = effect {
-                hold!(
-                    session.0 == zxid.to_u64(),
-                    NAME,
-                    "{zxid} opens session {session}"
-                );
-            }
-        }
+        let Cause::Request { session, xid, .. } = &txn.cause else {
+            return Ok(());
+        };
+        let newest = self.newest.entry(*session).or_default();
+        hold!(
+            *xid > *newest,
+            NAME,
+            "{zxid} is request {} of {session}, behind request {}",
+            xid.0,
+            newest.0
+        );
+        *newest = *xid;
         Ok(())
     }
 }

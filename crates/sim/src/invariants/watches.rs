@@ -1,4 +1,7 @@
-//! A watch fires once, for a change that was made, and before any reply that reveals it.
+//! I29: events come in the order of the changes (Ordered); a watch fires once, at the first change it
+//! waits for (Unique), and only for what was watched (Filter); before any message that reveals the
+//! change, so that none is lost while the client is connected; and a watch outlives its server: what
+//! was missed is told on return (Resumable).
 
 use zareba_model::{Event, EventKind, WatchKind, ZnodePath, Zxid};
 
@@ -12,12 +15,28 @@ const NAME: &str = "watches";
 /// A client's watches: where, of which kind, whether the node was absent, and since when.
 pub(crate) type Watches = BTreeMap<(ZnodePath, WatchKind), (bool, Zxid)>;
 
+/// An event that has come.
+pub(crate) struct Told<'a> {
+    pub(crate) event: &'a Event,
+    /// The newest state or event that the client was shown before.
+    pub(crate) newest: Zxid,
+    /// It has happened while the client was connected.
+    pub(crate) live: bool,
+}
+
 /// An event has come: takes the watches that it ends.
 pub(crate) fn fired(
     reference: &Reference,
     watches: &mut Watches,
-    event: &Event,
+    told: &Told<'_>,
 ) -> Result<(), Violation> {
+    let event = told.event;
+    hold!(
+        event.zxid >= told.newest,
+        NAME,
+        "{event:?} comes behind {}",
+        told.newest
+    );
     let kinds: &[WatchKind] = match event.kind {
         EventKind::Created | EventKind::Changed => &[WatchKind::Data],
         EventKind::ChildrenChanged => &[WatchKind::Children],
@@ -34,6 +53,11 @@ pub(crate) fn fired(
             change.is_some(),
             NAME,
             "{event:?} was told, but nothing happened since {since}"
+        );
+        hold!(
+            !told.live || change == Some(event.zxid),
+            NAME,
+            "{event:?} was told, but what was waited for happened at {change:?}"
         );
     }
     hold!(

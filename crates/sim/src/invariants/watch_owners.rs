@@ -1,4 +1,4 @@
-//! No server holds a session, or a watch of one, that its own tree says is over; and a server
+//! I30: no server holds a session, or a watch of one, that its own tree says is over; and a server
 //! that serves has a whole tree.
 
 use zareba_replica::Replica;
@@ -7,7 +7,7 @@ use zareba_zab::Role;
 use crate::lock_plugin::Plugins;
 use crate::violation::{Violation, hold};
 
-const NAME: &str = "sessions_held";
+const NAME: &str = "watch_owners";
 
 pub(crate) fn check(server: usize, replica: &Replica<Plugins>) -> Result<(), Violation> {
     let tree = replica.tree();
