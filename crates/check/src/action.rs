@@ -23,6 +23,13 @@ pub enum Action {
     Persist(ServerId),
     /// A snapshot stream is complete and takes the log's place.
     Install(ServerId),
+    /// The oldest read of the log on disk, for a follower that is far behind, is answered.
+    Read {
+        /// The leader that reads.
+        server: ServerId,
+        /// The log does not go back so far, or a snapshot is cheaper.
+        gone: bool,
+    },
     /// An established leader proposes a transaction.
     Propose(ServerId),
     /// A power cut, and the start behind it. Of the oldest write, if it is an append, the first

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use zareba_model::{Entry, Epoch, Zxid};
-use zareba_zab::{Persist, Recovered, Token};
+use zareba_zab::{LogRead, Persist, Recovered, Token};
 
 use crate::violation::{Kind, Violation, ensure};
 
@@ -42,6 +42,24 @@ impl Image {
     /// True if an entry of that id is in the log, or below its beginning.
     pub(crate) fn reaches(&self, zxid: Zxid) -> bool {
         zxid <= self.base || self.log.iter().any(|entry| entry.zxid == zxid)
+    }
+
+    /// What stands behind the largest id not above `after`, up to `upto`.
+    pub(crate) fn read(&self, after: Zxid, upto: Zxid) -> LogRead {
+        if after < self.base {
+            return LogRead::Gone;
+        }
+        let (before, behind): (Vec<&Entry>, Vec<&Entry>) =
+            self.log.iter().partition(|entry| entry.zxid <= after);
+        let wanted = behind.into_iter().filter(|entry| entry.zxid <= upto);
+        let entries: Vec<Entry> = wanted.cloned().collect();
+        if entries.is_empty() {
+            return LogRead::Gone;
+        }
+        LogRead::Entries {
+            floor: before.last().map_or(self.base, |entry| entry.zxid),
+            entries,
+        }
     }
 
     fn write(&mut self, write: &Persist) -> Result<(), Violation> {

@@ -120,13 +120,17 @@ pub(crate) fn check_claim(me: ServerId, message: &Message, image: &Image) -> Res
     })
 }
 
-/// A follower answers NEWLEADER: up to `last`, its durable log must be what its leader has.
+/// A follower answers NEWLEADER: up to `last`, its durable log must be what its leader has, unless
+/// that has gone on to a newer epoch and cut its own.
 pub(crate) fn check_process(
-    follower: ServerId,
-    image: &Image,
+    (follower, image): (ServerId, &Image),
     leader: &Server,
+    epoch: Epoch,
     last: Zxid,
 ) -> Result<(), Violation> {
+    if leader.zab.epoch() != epoch || leader.zab.accepted_epoch() != epoch {
+        return Ok(());
+    }
     let its = leader.disk.promised()?;
     let base = its.base.max(image.base);
     let shared = |image: &Image| -> Vec<Entry> {

@@ -73,12 +73,14 @@ impl Link {
         self.low.end == End::Up && self.high.end == End::Up
     }
 
-    /// Says something from one end; lost, if the link it believes in broke.
-    pub(crate) fn send(&mut self, from_low: bool, message: Message) {
+    /// Says something from one end; false if it is lost, because the link it believes in broke.
+    pub(crate) fn send(&mut self, from_low: bool, message: Message) -> bool {
         let (own, other) = self.halves_mut(from_low);
-        if own.end == End::Up {
+        let stands = own.end == End::Up;
+        if stands {
             other.arriving.push_back(message);
         }
+        stands
     }
 
     /// The link breaks; neither end knows yet.

@@ -64,6 +64,7 @@ impl Ensemble {
                         | Action::Hear { .. }
                         | Action::Persist(_)
                         | Action::Install(_)
+                        | Action::Read { gone: false, .. }
                 )
             });
             // Each round takes every action that was possible at its beginning and still is.
@@ -143,6 +144,10 @@ impl Model for Ensemble {
             Property::sometimes("a follower truncates its log", |_, world: &World| {
                 world.is_said(|message| matches!(message, Message::Trunc { .. }))
             }),
+            Property::sometimes(
+                "a leader reads its log for a follower",
+                |_, world: &World| world.is_reading(),
+            ),
             Property::sometimes("a follower takes a snapshot", |_, world: &World| {
                 world.is_said(|message| matches!(message, Message::Snap { .. }))
             }),

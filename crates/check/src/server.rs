@@ -1,5 +1,7 @@
 //! One server: the real core, its disk, its streams and its clock. Knows no other server.
 
+use std::collections::VecDeque;
+
 use zareba_model::{ServerId, Zxid};
 use zareba_zab::{Input, Now, Output, Zab};
 
@@ -17,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) outgoing: Vec<(ServerId, Zxid)>,
     /// The one it takes: from whom, from where.
     pub(crate) incoming: Option<(ServerId, Zxid)>,
+    /// Reads of its log that are under way: for whom, behind what, up to where.
+    pub(crate) reads: VecDeque<(ServerId, Zxid, Zxid)>,
     /// Stands still between timeouts.
     clock: Now,
 }
@@ -31,6 +35,7 @@ impl Server {
             delivered,
             outgoing: Vec::new(),
             incoming: None,
+            reads: VecDeque::new(),
             clock,
         }
     }

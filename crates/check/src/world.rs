@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use zareba_model::ServerId;
-use zareba_zab::{Input, Message, Output, Role};
+use zareba_zab::{Input, LogRead, Message, Output, Role};
 
 use crate::action::Action;
 use crate::disk::Disk;
@@ -116,6 +116,9 @@ impl World {
             if self.may_install(id) {
                 actions.push(Action::Install(id));
             }
+            if !server.reads.is_empty() {
+                actions.extend([false, true].map(|gone| Action::Read { server: id, gone }));
+            }
             if self.left.txns > 0 && server.zab.next_zxid().is_some() {
                 actions.push(Action::Propose(id));
             }
@@ -196,6 +199,7 @@ impl World {
             }
             Action::Persist(id) => self.persist(scope, id),
             Action::Install(id) => self.install(scope, id),
+            Action::Read { server, gone } => self.read(scope, server, gone),
             Action::Propose(id) => self.propose(scope, id),
             Action::Crash { server, kept } => self.crash(scope, server, kept.into()),
             Action::Break { low, high } => {
@@ -224,6 +228,20 @@ impl World {
             return Ok(());
         };
         let outputs = server.input(scope, Input::Persisted(token));
+        self.carry_out(scope, id, server, outputs)
+    }
+
+    fn read(&mut self, scope: &Scope, id: ServerId, gone: bool) -> Result<(), Violation> {
+        let mut server = self.server(id).clone();
+        let Some((to, after, upto)) = server.reads.pop_front() else {
+            return Ok(());
+        };
+        let result = if gone {
+            LogRead::Gone
+        } else {
+            server.disk.image.read(after, upto)
+        };
+        let outputs = server.input(scope, Input::LogRead { to, after, result });
         self.carry_out(scope, id, server, outputs)
     }
 
@@ -318,9 +336,9 @@ impl World {
                 Output::SendSnapshot { to, base } => server.outgoing.push((to, base)),
                 Output::ReceiveSnapshot { from, base } => server.incoming = Some((from, base)),
                 Output::AbandonSnapshot { peer } => server.abandon(peer),
-                Output::ReadLog { .. } => {
-                    panic!("the window here holds the whole log, so that none of it is read back")
-                }
+                Output::ReadLog {
+                    to, after, upto, ..
+                } => server.reads.push_back((to, after, upto)),
             }
         }
         self.replace(id, server);
@@ -343,16 +361,17 @@ impl World {
             check_claim(from, message, &sender.disk.image)?;
         }
         for to in to {
+            let words = message.clone();
+            let sent = self.change_link(from, *to, |link, to_low| link.send(!to_low, words));
             if let Message::AckNewLeader {
                 epoch, last_zxid, ..
             } = message
+                && sent
                 && scope.checks_claims
-                && self.server(*to).zab.epoch() == *epoch
             {
-                check_process(from, &sender.disk.image, self.server(*to), *last_zxid)?;
+                let leader = self.server(*to);
+                check_process((from, &sender.disk.image), leader, *epoch, *last_zxid)?;
             }
-            let message = message.clone();
-            self.change_link(from, *to, |link, to_low| link.send(!to_low, message));
         }
         Ok(())
     }
@@ -380,6 +399,11 @@ impl World {
         let result = change(&mut link, to == pair.0);
         *place = Hashed::new(link);
         result
+    }
+
+    /// True if a leader reads its log on disk for a follower.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.servers.iter().any(|server| !server.reads.is_empty())
     }
 
     /// True if some message on its way fits.
