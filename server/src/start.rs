@@ -87,14 +87,18 @@ impl Server {
         let doorway = Arc::new(Doorway::new(events.clone(), Arc::clone(&metrics)));
         let tls = client_door_config(&identity.credentials, Some(&identity.client_ca_pem))
             .map_err(|error| StartError::Identity(error.to_string()))?;
-        let door =
-            QuicDoor::new(sockets.client, tls, &config.limits, doorway).map_err(|error| {
-                StartError::Listen {
-                    purpose: "clients",
-                    address: client_addr,
-                    error,
-                }
-            })?;
+        let door = QuicDoor::new(
+            sockets.client,
+            &identity.credentials,
+            tls,
+            &config.limits,
+            doorway,
+        )
+        .map_err(|error| StartError::Listen {
+            purpose: "clients",
+            address: client_addr,
+            error,
+        })?;
         let links = LoopRuntime::new()?;
         let peers = links
             .start_peers(

@@ -23,7 +23,8 @@ pub use tls::{client_config, client_door_config, peer_client_config, peer_server
 pub mod codec;
 pub use codec::PeerMessage;
 
-mod endpoint;
+pub mod endpoint;
+pub use endpoint::client_endpoint_config;
 
 mod outbox;
 

@@ -20,7 +20,7 @@ use zareba_wire::WireError;
 
 use crate::authority::Credentials;
 use crate::codec::{PeerMessage, encode};
-use crate::endpoint::endpoint_config;
+use crate::endpoint::peer_endpoint_config;
 use crate::error::{MeshError, TlsError};
 use crate::identity::{server_id, server_name};
 use crate::link::{CLOSE_NORMAL, CLOSE_REPLACED, CLOSE_STRANGER, Link, MessageSink};
@@ -81,7 +81,7 @@ impl Mesh {
         }
         enlarge_buffers(&config.socket)?;
         let mut endpoint = Endpoint::new(
-            endpoint_config(&config.credentials),
+            peer_endpoint_config(&config.credentials),
             Some(peer_server_config(&config.ca_pem, &config.credentials)?),
             config.socket,
             Arc::new(TokioRuntime),

@@ -221,6 +221,29 @@ async fn a_server_that_died_without_a_word_and_is_back_is_not_taken_for_its_form
     assert_eq!(one.next().await, MeshEvent::PeerUp(TWO));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_died_without_a_word_is_known_to_be_gone_by_its_hosts_word() {
+    let authority = CertificateAuthority::create().unwrap();
+    let ((first, first_address), (second, second_address)) = (socket(), socket());
+    let peers = [(TWO, second_address.as_str())];
+    let former = config(&authority, ONE, first, &peers);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut one = runtime.spawn(async { Node::start(former) }).await.unwrap();
+    let peers = [(ONE, first_address.as_str())];
+    let mut two = Node::start(config(&authority, TWO, second, &peers));
+    assert_eq!(one.next().await, MeshEvent::PeerUp(TWO));
+    assert_eq!(two.next().await, MeshEvent::PeerUp(ONE));
+    two.mesh.send(&[ONE], &ack(1)).unwrap();
+    one.wait_for(&received(TWO, ack(1))).await;
+    // Whoever refuses at once is not believed: the link has to have stood for some moments.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    runtime.shutdown_background();
+    drop(one);
+    // Silence alone would take longer.
+    let down = tokio::time::timeout(Duration::from_secs(4), two.next());
+    assert_eq!(down.await.unwrap(), MeshEvent::PeerDown(ONE));
+}
+
 /// The old endpoint's driver gives its socket up a moment after its last handle.
 async fn bind_again(address: &str) -> UdpSocket {
     let bound = async {

@@ -5,9 +5,10 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Endpoint, EndpointConfig, Incoming, VarInt};
+use quinn::{Endpoint, Incoming, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zareba_transport::socket::enlarge_buffers;
+use zareba_transport::{Credentials, client_endpoint_config};
 
 use crate::config::DoorLimits;
 use crate::connection::{ClientConnection, Doorway};
@@ -29,6 +30,7 @@ impl QuicDoor {
     /// A door on a socket that is bound already.
     pub(crate) fn new(
         socket: UdpSocket,
+        credentials: &Credentials,
         mut tls: quinn::ServerConfig,
         limits: &DoorLimits,
         doorway: Arc<Doorway>,
@@ -36,7 +38,12 @@ impl QuicDoor {
         enlarge_buffers(&socket)?;
         tls.max_incoming(limits.handshakes_max);
         let runtime = Arc::new(quinn::TokioRuntime);
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(tls), socket, runtime)?;
+        let endpoint = Endpoint::new(
+            client_endpoint_config(credentials),
+            Some(tls),
+            socket,
+            runtime,
+        )?;
         let occupancy = Occupancy::new(limits.connections_max, limits.connections_per_address_max);
         Ok(Self {
             endpoint,
