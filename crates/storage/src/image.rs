@@ -8,7 +8,7 @@
 //! of it a crash leaves behind is removed when the image is next opened.
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvPair, PersistMode};
 use serde::{Deserialize, Serialize};
 use zareba_log::Origin;
 use zareba_model::{DigestMark, Zxid};
@@ -16,6 +16,7 @@ use zareba_model::{DigestMark, Zxid};
 use crate::error::StorageError;
 
 use std::path::Path;
+use std::sync::mpsc::SyncSender;
 
 /// What an image stands for.
 ///
@@ -123,11 +124,36 @@ impl Image {
     }
 
     /// Calls `take` with every record, in the order of keys.
+    ///
+    /// A second thread reads ahead while `take` is at work.
     pub fn for_each(&self, mut take: impl FnMut(&[u8], &[u8])) -> Result<(), StorageError> {
+        std::thread::scope(|scope| {
+            let (sender, pieces) = std::sync::mpsc::sync_channel(PIECES_AHEAD);
+            let reader = scope.spawn(move || self.read_pieces(&sender));
+            for (key, value) in pieces.into_iter().flatten() {
+                take(&key, &value);
+            }
+            match reader.join() {
+                Ok(read) => read,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
+    /// Reads all records, in order, until nobody wants them any more.
+    fn read_pieces(&self, pieces: &SyncSender<Vec<KvPair>>) -> Result<(), StorageError> {
+        let mut piece = Vec::with_capacity(PIECE_RECORDS);
         for record in self.live.iter() {
-            let (key, value) = record.into_inner().map_err(image_error("read"))?;
-            take(&key, &value);
+            piece.push(record.into_inner().map_err(image_error("read"))?);
+            if piece.len() == PIECE_RECORDS {
+                let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE_RECORDS));
+                if pieces.send(full).is_err() {
+                    return Ok(());
+                }
+            }
         }
+        // Nobody who takes the rest is no error of the image's.
+        drop(pieces.send(piece));
         Ok(())
     }
 
@@ -259,6 +285,10 @@ impl Image {
 
 /// The tree is in memory: the image is read once, at start, so a cache would only take memory.
 const CACHE_BYTES: u64 = 4 << 20;
+
+/// Records handed over at once, and such pieces read ahead.
+const PIECE_RECORDS: usize = 1_000;
+const PIECES_AHEAD: usize = 8;
 
 const HEADS: &str = "head";
 const HEAD_KEY: &[u8] = b"head";
