@@ -328,6 +328,9 @@ pub(crate) struct Restart {
     /// Bytes of data of each.
     #[arg(long, default_value_t = 16)]
     pub(crate) value_size: usize,
+    /// Nodes made by one transaction: many of them fill faster and leave a shorter log.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) per_write: u16,
     /// How often each of the three is timed.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,

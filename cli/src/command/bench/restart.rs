@@ -119,12 +119,18 @@ async fn fill(profile: Profile, restart: &Restart) -> anyhow::Result<f64> {
         async move {
             // The folder is one of the nodes.
             let parent = format!("/fill-{folder:06}");
-            let mut batch = Multi::new().create(parent.as_str(), "", CreateMode::Persistent);
-            for node in 1..count {
-                let path = format!("{parent}/node-{node:04}");
-                batch = batch.create(path, data.clone(), CreateMode::Persistent);
-            }
-            client.multi(batch).await?;
+            let created = client.create(parent.as_str(), "", CreateMode::Persistent);
+            created.await?;
+            let nodes: Vec<_> = (1..count).collect();
+            let writes = nodes.chunks(usize::from(restart.per_write)).map(|nodes| {
+                let mut write = Multi::new();
+                for node in nodes {
+                    let path = format!("{parent}/node-{node:04}");
+                    write = write.create(path, data.clone(), CreateMode::Persistent);
+                }
+                client.multi(write)
+            });
+            futures::future::try_join_all(writes).await?;
             progress.inc(count as u64);
             anyhow::Ok(())
         }
@@ -159,6 +165,7 @@ fn report(
     let value = json!({
         "znodes": restart.znodes,
         "value_size": restart.value_size,
+        "per_write": restart.per_write,
         "filled_s": filled,
         "data_bytes": largest,
         "steps": steps.collect::<Vec<_>>(),
@@ -172,8 +179,8 @@ fn report(
     output::say(format, text, value)
 }
 
-/// Nodes below one folder, made at once.
+/// Nodes of one folder, itself included.
 const PER_FOLDER: usize = 500;
 
-/// Such requests in flight.
-const BATCHES: usize = 16;
+/// Such folders at work.
+const BATCHES: usize = 4;
