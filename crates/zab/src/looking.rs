@@ -153,9 +153,10 @@ impl Looking {
             return Next::Stay;
         }
         let since = *self.agreed_since.get_or_insert(member.now);
-        let known =
-            |server: &ServerId| member.peers.contains(server) || self.votes.contains_key(server);
-        let unanimous = ensemble.voters().into_iter().filter(known).all(agree);
+        // Everybody in reach is waited for, not voters alone: a server that is to leave the ensemble,
+        // or is none of it as far as this server knows, may be the best candidate.
+        let mut in_reach = member.peers.iter().chain(self.votes.keys());
+        let unanimous = in_reach.all(|server| agree(*server));
         if !unanimous && !Timer::Settle.fired(&member.config, since, member.now) {
             Next::Stay
         } else if self.vote.server == member.config.me {

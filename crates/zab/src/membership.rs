@@ -77,13 +77,13 @@ impl Membership {
         self.replace(snapshot);
     }
 
-    /// True if that server may be elected, in the ensemble in force or in one that is to be replaced
-    /// by it: as long as the change is not delivered, only the server itself may have the log that
-    /// others lack to make the change.
+    /// True if that server may be elected, in the ensemble in force or, as long as that is not
+    /// delivered, in the one right before it: a server that is to go may be the only one that has
+    /// the end of the change in its log. What lies further back is committed.
     pub(crate) fn may_lead(&self, server: ServerId) -> bool {
-        let logged = self.logged.iter().map(|(_, ensemble)| ensemble);
-        let mut known = logged.chain([&self.base]);
-        known.any(|ensemble| ensemble.may_lead(server))
+        let newest_first = self.logged.iter().rev().map(|(_, ensemble)| ensemble);
+        let mut last_two = newest_first.chain([&self.base]).take(2);
+        last_two.any(|ensemble| ensemble.may_lead(server))
     }
 
     /// True if the ensemble in force is delivered, and no change is under way.

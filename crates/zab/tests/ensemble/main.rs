@@ -23,4 +23,5 @@ mod random;
 mod rng;
 mod scripts;
 mod silence;
+mod turn_over;
 mod words;
