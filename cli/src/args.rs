@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use zareba_client::model::ZnodePath;
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Ask every server about itself.
     Status,
+    /// Look at the ensemble's members and change them.
+    #[command(subcommand)]
+    Ensemble(EnsembleCommand),
     /// Deploy and look at plugins.
     #[command(subcommand)]
     Plugin(Plugin),
@@ -99,8 +103,101 @@ pub(crate) struct Dev {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Server {
     /// The member's configuration.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "data")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where a server that joins keeps its identity, configuration and state; a later start needs
+    /// nothing else.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) join: Join,
+}
+
+/// How a new server joins.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Join {
+    /// Join an ensemble with the token that `zareba ensemble add` has printed.
+    #[arg(
+        long = "join",
+        value_name = "TOKEN",
+        requires_all = ["data", "peer_address", "client_address"]
+    )]
+    pub(crate) token: Option<String>,
+    /// Where other servers reach this one.
+    #[arg(long, value_name = "HOST:PORT", requires = "token")]
+    pub(crate) peer_address: Option<String>,
+    /// Where clients reach this server.
+    #[arg(long, value_name = "HOST:PORT", requires = "token")]
+    pub(crate) client_address: Option<String>,
+}
+
+/// `zareba ensemble`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnsembleCommand {
+    /// Show every member: its role, where it is, whether it is up and how far behind.
+    Status,
+    /// Make a token with which one new server can join, and print it. It is a secret.
+    Add {
+        /// How long the token can be used, as 30s, 10m or 2h.
+        #[arg(long, default_value = "10m", value_parser = duration)]
+        ttl: Duration,
+        /// Make the server a voter as soon as it is level; this is the default.
+        #[arg(long, conflicts_with = "observer")]
+        voter: bool,
+        /// Leave it an observer: it serves reads and counts in no quorum.
+        #[arg(long)]
+        observer: bool,
+    },
+    /// Remove a member; returns when the change is settled. Its process then stops by itself.
+    Remove {
+        /// Its number.
+        server: u64,
+    },
+    /// Make a voter of an observer that is level.
+    Promote {
+        /// Its number.
+        server: u64,
+        /// How much its word counts.
+        #[arg(long, default_value_t = 1)]
+        weight: u32,
+        /// With whom its weight is summed up.
+        #[arg(long, default_value_t = 0)]
+        group: u32,
+    },
+    /// Make an observer of a voter.
+    Demote {
+        /// Its number.
+        server: u64,
+    },
+    /// Let an observer that is level take a voter's place, who leaves.
+    Replace {
+        /// The voter.
+        old: u64,
+        /// The observer.
+        new: u64,
+    },
+    /// Change where a member is reached; restart it with its new configuration afterwards.
+    Move {
+        /// Its number.
+        server: u64,
+        /// Where other servers reach it from now on.
+        #[arg(long, value_name = "HOST:PORT")]
+        peer_address: String,
+        /// Where clients reach it from now on.
+        #[arg(long, value_name = "HOST:PORT")]
+        client_address: String,
+    },
+}
+
+/// Reads 30s, 10m, 2h or 1d.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let seconds = units.into_iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(seconds).filter(|seconds| *seconds > 0)
+    });
+    let seconds = seconds.ok_or("a number with s, m, h or d is expected, such as 10m")?;
+    Ok(Duration::from_secs(seconds))
 }
 
 /// `zareba create`.

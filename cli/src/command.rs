@@ -3,6 +3,7 @@
 mod bench;
 mod data;
 mod dev;
+mod ensemble;
 mod lock;
 mod plugin;
 mod server;
@@ -27,6 +28,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Stat { path } => data::stat(path, ensemble, format).await?,
         Command::Watch(watch) => watch::run(watch, ensemble, format).await?,
         Command::Status => return status::run(ensemble, format).await,
+        Command::Ensemble(command) => return ensemble::run(command, ensemble, format).await,
         Command::Plugin(plugin) => plugin::run(plugin, ensemble, format).await?,
         Command::Call(call) => plugin::call(call, ensemble, format).await?,
         Command::Lock(lock) => return lock::run(lock, ensemble).await,

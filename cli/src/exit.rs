@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use zareba_client::Error;
 use zareba_client::model::ErrorCode;
+use zareba_server::ServerError;
 
 use crate::args::Format;
 
@@ -26,6 +27,10 @@ pub(crate) const TIMEOUT: u8 = 7;
 pub(crate) const PLUGIN: u8 = 8;
 /// The session, and with it the lock, was lost.
 pub(crate) const LOST: u8 = 9;
+/// The change would lose the quorum.
+pub(crate) const NO_QUORUM: u8 = 10;
+/// The server that ran was removed from the ensemble.
+pub(crate) const REMOVED: u8 = 11;
 
 /// What the codes mean, for `--help`.
 pub(crate) const HELP: &str = "\
@@ -34,12 +39,14 @@ Exit codes:
   1  failed for another reason
   2  wrong usage
   3  no such node
-  4  conflict: node exists, other version, not empty
+  4  conflict: node exists, other version, not empty, another change under way
   5  not allowed
   6  no server reachable
   7  timed out
   8  a plugin refused or failed
   9  the session, or the lock it held, was lost
+  10 the change of the ensemble would lose the quorum
+  11 the server was removed from its ensemble and has stopped
 `zareba lock` passes on the exit code of the command it runs.";
 
 /// Prints an error where errors go and names its code.
@@ -82,6 +89,10 @@ fn message_of(error: &anyhow::Error) -> String {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
+    let stopped = error.chain().find_map(|cause| cause.downcast_ref());
+    if let Some(ServerError::Removed { .. }) = stopped {
+        return REMOVED;
+    }
     let Some(error) = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Error>())
@@ -101,7 +112,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
 fn code_of_fault(code: ErrorCode) -> u8 {
     match code {
         ErrorCode::NoNode => NOT_FOUND,
-        ErrorCode::NodeExists | ErrorCode::BadVersion | ErrorCode::NotEmpty => CONFLICT,
+        ErrorCode::NodeExists
+        | ErrorCode::BadVersion
+        | ErrorCode::NotEmpty
+        | ErrorCode::ReconfigInProgress => CONFLICT,
+        ErrorCode::NoQuorum => NO_QUORUM,
         ErrorCode::NoAuth => DENIED,
         ErrorCode::NotServing => UNREACHABLE,
         ErrorCode::OperationTimeout => TIMEOUT,

@@ -32,6 +32,7 @@ use crate::{Error, IntoPath, Multi, Watch, limits};
 #[derive(Clone, Debug)]
 pub struct Client {
     handle: Arc<Handle>,
+    linearizable: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl Client {
                 runtime: Runtime::current(),
                 turns: Turns::default(),
             }),
+            linearizable: config.linearizable_reads,
         };
         let mut status = session.status();
         tokio::spawn(Driver::new(Arc::clone(&session), config, dialer).run());
@@ -84,6 +86,17 @@ impl Client {
         match entered.as_deref() {
             Ok(Status::Attached(_) | Status::Lost) => Ok(client),
             _ => Err(session.ended()),
+        }
+    }
+
+    /// The same session, whose reads through this handle are linearizable: each sees at least all
+    /// that had been acknowledged to anybody when it was asked. A quorum confirms each batch of them
+    /// first, which takes a round trip between the servers; other reads take none.
+    #[must_use]
+    pub fn linearizable(&self) -> Self {
+        Self {
+            linearizable: true,
+            ..self.clone()
         }
     }
 
@@ -412,7 +425,11 @@ impl Client {
     }
 
     async fn read(&self, read: Read) -> Result<Reply, Error> {
-        self.request(Op::Read(read)).await
+        self.request(match self.linearizable {
+            true => Op::LinearizableRead(read),
+            false => Op::Read(read),
+        })
+        .await
     }
 
     async fn change(&self, change: Change) -> Result<Outcome, Error> {

@@ -102,6 +102,7 @@ pub struct ClientBuilder {
     session_timeout: Duration,
     connect_timeout: Option<Duration>,
     request_timeout: Option<Duration>,
+    linearizable_reads: bool,
 }
 
 /// The same with every value known to be valid.
@@ -113,6 +114,7 @@ pub(crate) struct Config {
     /// How long the first server is searched.
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Option<Duration>,
+    pub(crate) linearizable_reads: bool,
 }
 
 impl Config {
@@ -133,7 +135,15 @@ impl ClientBuilder {
             session_timeout: Duration::from_secs(10),
             connect_timeout: None,
             request_timeout: None,
+            linearizable_reads: false,
         }
+    }
+
+    /// Whether every read is linearizable; see [`Client::linearizable`] for what that means and
+    /// costs. Off by default.
+    pub fn linearizable_reads(mut self, linearizable: bool) -> Self {
+        self.linearizable_reads = linearizable;
+        self
     }
 
     /// Which ensemble. Must be given.
@@ -189,6 +199,7 @@ impl ClientBuilder {
             session_timeout: self.session_timeout,
             connect_timeout: self.connect_timeout.unwrap_or(self.session_timeout),
             request_timeout: self.request_timeout,
+            linearizable_reads: self.linearizable_reads,
         })
     }
 }

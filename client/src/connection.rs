@@ -12,11 +12,14 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use zareba_model::limits::FRAME_BYTES_MAX;
-use zareba_model::{Fault, ServerStatus};
+use zareba_model::{Fault, ServerStatus, Sha256};
 use zareba_wire::client::{ALPN, VERSION};
-use zareba_wire::{ClientMessage, FrameDecoder, Hello, ServerMessage, Welcome, WireError};
+use zareba_wire::{
+    ClientMessage, FrameDecoder, Hello, JoinMessage, Joined, ServerMessage, Welcome, WireError,
+};
 
 use crate::config::Profile;
+use crate::pinned::Pinned;
 use crate::refusal::Refusal;
 use crate::{Error, limits};
 
@@ -72,12 +75,30 @@ impl Dialer {
         if roots.is_empty() {
             return Err(untrusted("no certificate in it"));
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        let tls = rustls::ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(untrusted)?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        Self::with(tls, &profile.server_name)
+    }
+
+    /// Trusts the authority with that fingerprint and nobody else.
+    pub(crate) fn pinned(authority: Sha256, server_name: &str) -> Result<Self, Error> {
+        let verifier = Pinned {
+            authority,
+            provider: provider(),
+        };
+        let tls = rustls::ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(untrusted)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Self::with(tls, server_name)
+    }
+
+    fn with(mut tls: rustls::ClientConfig, server_name: &str) -> Result<Self, Error> {
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // A replayed request would be executed before its session is known: no 0-RTT.
         tls.enable_early_data = false;
@@ -86,7 +107,7 @@ impl Dialer {
         config.transport_config(Arc::new(transport()));
         Ok(Self {
             config,
-            server_name: profile.server_name.clone(),
+            server_name: server_name.to_owned(),
         })
     }
 
@@ -113,6 +134,23 @@ impl Dialer {
             ServerMessage::Status(status) => Ok(status),
             ServerMessage::Goodbye(fault) => Err(DialError::Refused(fault)),
             _ => Err(unreachable("the server did not answer with its status")),
+        }
+    }
+
+    /// Asks one server to take a new one in.
+    pub(crate) async fn join(
+        &self,
+        endpoint: &str,
+        message: &JoinMessage,
+    ) -> Result<Joined, DialError> {
+        let mut frame = BytesMut::new();
+        let message = ClientMessage::Join(message.clone());
+        zareba_wire::encode_frame(&message, &mut frame).map_err(unreachable)?;
+        let mut link = self.connect(endpoint, frame.freeze()).await?;
+        match link.first().await? {
+            ServerMessage::Joined(joined) => Ok(joined),
+            ServerMessage::Goodbye(fault) => Err(DialError::Refused(fault)),
+            _ => Err(unreachable("the server did not answer the request to join")),
         }
     }
 
@@ -256,6 +294,10 @@ fn local_endpoint(server: SocketAddr) -> std::io::Result<(Endpoint, Refusal)> {
     let runtime = Arc::new(quinn::TokioRuntime);
     let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, runtime)?;
     Ok((endpoint, refusal))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 fn untrusted(reason: impl ToString) -> Error {

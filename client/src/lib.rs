@@ -66,6 +66,13 @@ pub use multi::Multi;
 
 mod plugin;
 
+mod ensemble;
+pub use ensemble::ENSEMBLE_PATH;
+
+mod join;
+pub use join::Invitation;
+mod pinned;
+
 mod lock;
 pub use lock::{Lock, LockGuard};
 
@@ -87,6 +94,9 @@ mod refusal;
 
 mod error;
 pub use error::Error;
+
+/// What a server that has joined is given.
+pub use zareba_wire::Joined;
 
 /// The nouns that requests and answers are made of.
 pub use zareba_model as model;

@@ -345,9 +345,11 @@ impl Session {
                     Ok(())
                 }
                 ServerMessage::Goodbye(fault) => Err(goodbye(fault)),
-                ServerMessage::Welcome(_) | ServerMessage::Status(_) => Err(LinkEnd::Lost(
-                    "the server said what nobody asked".to_owned(),
-                )),
+                ServerMessage::Welcome(_) | ServerMessage::Status(_) | ServerMessage::Joined(_) => {
+                    Err(LinkEnd::Lost(
+                        "the server said what nobody asked".to_owned(),
+                    ))
+                }
             };
             if result.is_err() {
                 break;
@@ -540,6 +542,7 @@ fn give_back(room: &Semaphore, permits: usize) {
 /// At least as many bytes as the request will take, cheaply. An xid is spent for good, so that
 /// what cannot be sent must be refused before it gets one.
 fn estimate(op: &Op) -> usize {
+    use zareba_model::limits::ADDRESS_BYTES_MAX;
     use zareba_model::{Change, PluginOp, Read};
     let change = |change: &Change| {
         let data = match change {
@@ -556,10 +559,12 @@ fn estimate(op: &Op) -> usize {
         data + change.path().as_str().len() + limits::ITEM_OVERHEAD_BYTES
     };
     let variable = match op {
-        Op::Read(Read::Get { path, .. } | Read::Exists { path, .. }) => path.as_str().len(),
-        Op::Read(Read::Children { path, page, .. }) => {
-            path.as_str().len() + page.prefix.len() + page.after.as_ref().map_or(0, String::len)
-        }
+        Op::Read(read) | Op::LinearizableRead(read) => match read {
+            Read::Get { path, .. } | Read::Exists { path, .. } => path.as_str().len(),
+            Read::Children { path, page, .. } => {
+                path.as_str().len() + page.prefix.len() + page.after.as_ref().map_or(0, String::len)
+            }
+        },
         Op::Write(Write::Change(one)) => change(one),
         Op::Write(Write::Multi(changes)) => changes.iter().map(change).sum(),
         Op::Write(Write::Plugin(PluginOp::PushChunk { data, .. })) => data.len(),
@@ -574,6 +579,8 @@ fn estimate(op: &Op) -> usize {
             PluginOp::Register { name, .. } | PluginOp::Activate { name, .. },
         )) => name.len(),
         Op::Write(Write::Plugin(PluginOp::Unmount { path })) => path.as_str().len(),
+        // Two addresses at most.
+        Op::Write(Write::Ensemble(_)) => 2 * ADDRESS_BYTES_MAX,
         Op::Write(Write::CloseSession) | Op::Sync => 0,
         Op::Call { mount, op, input } => mount.as_str().len() + op.len() + input.len(),
     };

@@ -67,15 +67,18 @@ struct Entry {
 impl WatchTable {
     /// Keeps the watch that a successful request has left, if it asked for one.
     pub(crate) fn register(&mut self, op: &Op, outcome: &Outcome) -> Option<Watch> {
-        let (path, kind, absent) = match (op, outcome) {
-            (Op::Read(Read::Get { path, watch: true }), _) => (path, WatchKind::Data, false),
-            (Op::Read(Read::Exists { path, watch: true }), Outcome::Existence(stat)) => {
+        let (Op::Read(read) | Op::LinearizableRead(read)) = op else {
+            return None;
+        };
+        let (path, kind, absent) = match (read, outcome) {
+            (Read::Get { path, watch: true }, _) => (path, WatchKind::Data, false),
+            (Read::Exists { path, watch: true }, Outcome::Existence(stat)) => {
                 (path, WatchKind::Data, stat.is_none())
             }
             (
-                Op::Read(Read::Children {
+                Read::Children {
                     path, watch: true, ..
-                }),
+                },
                 _,
             ) => (path, WatchKind::Children, false),
             _ => return None,

@@ -11,10 +11,14 @@
 //! ca = "ca.pem"                      # who signs the certificates of all members
 //! client_ca = "clients.pem"          # who signs clients' certificates; as `ca` if left out
 //! names = ["a.example.org"]          # where clients find this server, optional
+//! peer_address = "a.example.org:7401"    # where other members find it; as `peer_listen` if left out
+//! client_address = "a.example.org:7400"  # where clients find it; as `client_listen` if left out
+//! ca_key = "ca.key"                  # optional: this server signs new members' certificates
 //!
 //! [[peers]]                          # every other member; none for an ensemble of one
 //! id = 2
 //! address = "b.example.org:7401"
+//! role = "voter"                     # or "observer"; optional, as are weight = 1 and group = 0
 //!
 //! [timing]                           # optional; defaults suit one data centre
 //! heartbeat_ms = 30                  # how often a leader speaks, 10 to 60000
@@ -25,14 +29,16 @@
 //! connections_per_address_max = 10000
 //! handshakes_max = 1000
 //! ```
+//!
+//! The members named here found the ensemble; from then on it changes by transactions, and what the
+//! tree says holds (`zareba ensemble status`).
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
-use zareba_model::ServerId;
+use zareba_model::{Ensemble, Member, MemberRole, Members, ServerId};
 
 /// One server, as its operator wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +51,8 @@ pub struct ServerConfig {
     pub client_listen: SocketAddr,
     /// Where peers connect; port 0 takes a free one.
     pub peer_listen: SocketAddr,
-    /// The other members and where they are, as `host:port`.
-    pub peers: BTreeMap<ServerId, String>,
+    /// The members, this server included, as they are until the tree says otherwise.
+    pub ensemble: Ensemble,
     /// PEM files that prove who it is.
     pub identity: IdentityFiles,
     /// Names under which clients find it.
@@ -68,6 +74,8 @@ pub struct IdentityFiles {
     pub ca: PathBuf,
     /// The certificate of the authority that signs clients; it may be the same.
     pub client_ca: PathBuf,
+    /// The authority's private key, at a server that signs new members' certificates.
+    pub ca_key: Option<PathBuf>,
 }
 
 /// Times of broadcast that an operator may change, in milliseconds.
@@ -154,17 +162,32 @@ impl ServerConfig {
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
         let file: File = toml::from_str(text)?;
         let id = server_id("id", file.id)?;
+        let client_listen = listen_address("client_listen", &file.client_listen)?;
+        let peer_listen = listen_address("peer_listen", &file.peer_listen)?;
+        let own = Member {
+            role: role(file.role, file.weight, file.group)?,
+            peer_address: own_address("peer_address", file.peer_address, peer_listen)?,
+            client_address: own_address("client_address", file.client_address, client_listen)?,
+        };
+        let mut members = peers(id, file.peers)?;
+        members.insert(id, own);
+        let ensemble = Ensemble {
+            version: file.ensemble_version,
+            members,
+            outgoing: None,
+        };
         Ok(Self {
             id,
             data_dir: folder.join(file.data_dir),
-            client_listen: listen_address("client_listen", &file.client_listen)?,
-            peer_listen: listen_address("peer_listen", &file.peer_listen)?,
-            peers: peers(id, file.peers)?,
+            client_listen,
+            peer_listen,
+            ensemble,
             identity: IdentityFiles {
                 certificate: folder.join(file.certificate),
                 key: folder.join(file.key),
                 client_ca: folder.join(file.client_ca.as_ref().unwrap_or(&file.ca)),
                 ca: folder.join(file.ca),
+                ca_key: file.ca_key.map(|key| folder.join(key)),
             },
             names: file.names,
             timing: file.timing.try_into()?,
@@ -174,8 +197,8 @@ impl ServerConfig {
 
     /// How broadcast takes part.
     pub(crate) fn zab(&self) -> zareba_zab::Config {
-        let voters = self.peers.keys().copied().chain([self.id]);
-        let mut zab = zareba_zab::Config::new(self.id, voters);
+        let mut zab = zareba_zab::Config::new(self.id, []);
+        zab.ensemble = self.ensemble.clone();
         zab.heartbeat_ms = self.timing.heartbeat_ms;
         zab.silence_max_ms = self.timing.silence_max_ms;
         zab
@@ -194,6 +217,15 @@ struct File {
     key: PathBuf,
     ca: PathBuf,
     client_ca: Option<PathBuf>,
+    ca_key: Option<PathBuf>,
+    peer_address: Option<String>,
+    client_address: Option<String>,
+    role: Option<RoleWord>,
+    weight: Option<u32>,
+    group: Option<u32>,
+    /// Written by a server that has joined: the version of the ensemble that it joined.
+    #[serde(default)]
+    ensemble_version: u64,
     #[serde(default)]
     names: Vec<String>,
     #[serde(default)]
@@ -208,7 +240,19 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct PeerTable {
     id: u64,
-    address: String,
+    /// Left out if it is not known: then that server has to dial this one.
+    address: Option<String>,
+    client_address: Option<String>,
+    role: Option<RoleWord>,
+    weight: Option<u32>,
+    group: Option<u32>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RoleWord {
+    Voter,
+    Observer,
 }
 
 #[derive(Default, Deserialize)]
@@ -311,8 +355,8 @@ fn listen_address(key: &str, found: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn peers(me: ServerId, tables: Vec<PeerTable>) -> Result<BTreeMap<ServerId, String>, ConfigError> {
-    let mut peers = BTreeMap::new();
+fn peers(me: ServerId, tables: Vec<PeerTable>) -> Result<Members, ConfigError> {
+    let mut peers = Members::new();
     for table in tables {
         let id = server_id("peers.id", table.id)?;
         if id == me || peers.contains_key(&id) {
@@ -322,16 +366,63 @@ fn peers(me: ServerId, tables: Vec<PeerTable>) -> Result<BTreeMap<ServerId, Stri
                 expected: "every other member once, and not this server's own id",
             });
         }
-        if !is_host_and_port(&table.address) {
-            return Err(ConfigError::Invalid {
-                key: format!("peers.address of server {id}"),
-                found: format!("\"{}\"", table.address),
-                expected: "a host and a port, such as \"b.example.org:7401\"",
-            });
-        }
-        peers.insert(id, table.address);
+        let member = Member {
+            role: role(table.role, table.weight, table.group)?,
+            peer_address: address(&format!("peers.address of server {id}"), table.address)?,
+            client_address: address(
+                &format!("peers.client_address of server {id}"),
+                table.client_address,
+            )?,
+        };
+        peers.insert(id, member);
     }
     Ok(peers)
+}
+
+fn role(
+    word: Option<RoleWord>,
+    weight: Option<u32>,
+    group: Option<u32>,
+) -> Result<MemberRole, ConfigError> {
+    match word {
+        Some(RoleWord::Observer) if weight.is_some() || group.is_some() => {
+            Err(ConfigError::Invalid {
+                key: "role".to_owned(),
+                found: "\"observer\"".to_owned(),
+                expected: "\"voter\" where a weight or a group is given: observers do not count",
+            })
+        }
+        Some(RoleWord::Observer) => Ok(MemberRole::Observer),
+        Some(RoleWord::Voter) | None => Ok(MemberRole::Voter {
+            weight: weight.unwrap_or(1),
+            group: group.unwrap_or(0),
+        }),
+    }
+}
+
+/// An address, or nothing if it is not known.
+fn address(key: &str, found: Option<String>) -> Result<String, ConfigError> {
+    let Some(found) = found else {
+        return Ok(String::new());
+    };
+    if is_host_and_port(&found) {
+        return Ok(found);
+    }
+    Err(ConfigError::Invalid {
+        key: key.to_owned(),
+        found: format!("\"{found}\""),
+        expected: "a host and a port, such as \"b.example.org:7401\"",
+    })
+}
+
+/// Where others find this server: where it listens, unless that is every address or a free port.
+fn own_address(
+    key: &str,
+    found: Option<String>,
+    listen: SocketAddr,
+) -> Result<String, ConfigError> {
+    let is_a_place = !listen.ip().is_unspecified() && listen.port() != 0;
+    address(key, found.or(is_a_place.then(|| listen.to_string())))
 }
 
 fn is_host_and_port(address: &str) -> bool {
@@ -384,7 +475,12 @@ mod tests {
         assert_eq!(config.identity.certificate, Path::new("/srv/server.pem"));
         assert_eq!(config.identity.key, Path::new("/etc/zareba/server.key"));
         assert_eq!(config.identity.client_ca, Path::new("/srv/ca.pem"));
-        assert_eq!(config.peers[&ServerId(2)], "b.example.org:7401");
+        let peer = &config.ensemble.members[&ServerId(2)];
+        assert_eq!(peer.peer_address, "b.example.org:7401");
+        assert_eq!(peer.role, MemberRole::VOTER);
+        let own = &config.ensemble.members[&ServerId(1)];
+        assert_eq!(own.peer_address, "127.0.0.1:7401");
+        assert_eq!(own.client_address, "127.0.0.1:7400");
         assert_eq!(config.limits.connections_max, 5);
         assert_eq!(config.limits.handshakes_max, 1_000);
         let zab = config.zab();
@@ -393,10 +489,28 @@ mod tests {
     }
 
     #[test]
+    fn members_have_roles_weights_groups_and_the_addresses_others_find_them_at() {
+        let text = FULL
+            .replace("127.0.0.1:7401", "0.0.0.0:7401")
+            .replace("127.0.0.1:7400", "0.0.0.0:7400")
+            .replace("names =", "client_address = \"a:1\"\nweight = 2\nnames =")
+            .replace("id = 2", "id = 2\nrole = \"observer\"");
+        let members = parse(&text).unwrap().ensemble.members;
+        let own = &members[&ServerId(1)];
+        let (weight, group) = (2, 0);
+        assert_eq!(own.role, MemberRole::Voter { weight, group });
+        assert_eq!((&*own.peer_address, &*own.client_address), ("", "a:1"));
+        assert_eq!(members[&ServerId(2)].role, MemberRole::Observer);
+        let refused = parse(&text.replace("\"observer\"", "\"observer\"\ngroup = 1"));
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("observers do not count"), "{refused}");
+    }
+
+    #[test]
     fn what_is_left_out_has_a_default() {
         let text = FULL.split("names").next().unwrap();
         let config = parse(text).unwrap();
-        assert!(config.peers.is_empty());
+        assert_eq!(config.ensemble.members.len(), 1);
         assert!(config.names.is_empty());
         assert_eq!(config.timing, Timing::default());
         assert_eq!(config.limits, DoorLimits::default());

@@ -19,6 +19,7 @@ use zareba_model::{Answer, Outcome, limits};
 use zareba_replica::{ConnectionId, Input};
 use zareba_wire::ServerMessage;
 
+use crate::admission::Admission;
 use crate::event::{Event, EventSenders};
 use crate::metrics::Metrics;
 
@@ -40,14 +41,16 @@ pub(crate) struct Doorway {
     events: EventSenders,
     next_connection: AtomicU64,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) admission: Admission,
 }
 
 impl Doorway {
-    pub(crate) fn new(events: EventSenders, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(events: EventSenders, metrics: Arc<Metrics>, admission: Admission) -> Self {
         Self {
             events,
             next_connection: AtomicU64::new(1),
             metrics,
+            admission,
         }
     }
 }

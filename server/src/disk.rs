@@ -19,10 +19,10 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
-use zareba_log::{Disk, Epochs, Log, LogError};
-use zareba_model::{Entry, Zxid};
+use zareba_log::{Disk, Epochs, Log, LogError, LogSlice};
+use zareba_model::{Entry, ServerId, Zxid};
 use zareba_replica::Input;
-use zareba_zab::{Persist, Token};
+use zareba_zab::{LogRead, Persist, Token};
 
 use crate::error::ServerError;
 use crate::event::{Event, EventSenders};
@@ -40,6 +40,18 @@ pub(crate) enum LogOrder {
     Purge { below: Zxid },
     /// An established leader has refilled this server: what was damaged is whole.
     ClearDamage,
+    /// Read what is durable, for a follower that is behind.
+    Read(LogReading),
+}
+
+/// What is to be read; see [`zareba_replica::Output::ReadLog`].
+#[derive(Debug)]
+pub(crate) struct LogReading {
+    pub(crate) to: ServerId,
+    pub(crate) after: Zxid,
+    pub(crate) upto: Zxid,
+    pub(crate) bytes_max: usize,
+    pub(crate) worth_max: u64,
 }
 
 /// The log's side of the meeting at a snapshot's end.
@@ -62,6 +74,8 @@ pub(crate) trait LogStore {
     fn last_segment_number(&self) -> u64;
     fn reset(&mut self, base: Zxid) -> Result<(), LogError>;
     fn clear_damage(&mut self) -> Result<(), LogError>;
+    fn read_after(&mut self, after: Zxid, bytes_max: usize) -> Result<LogSlice, LogError>;
+    fn bytes_behind(&self, zxid: Zxid) -> u64;
 }
 
 impl<D: Disk> LogStore for Log<D> {
@@ -99,6 +113,14 @@ impl<D: Disk> LogStore for Log<D> {
 
     fn clear_damage(&mut self) -> Result<(), LogError> {
         Self::clear_damage(self)
+    }
+
+    fn read_after(&mut self, after: Zxid, bytes_max: usize) -> Result<LogSlice, LogError> {
+        Self::read_after(self, after, bytes_max)
+    }
+
+    fn bytes_behind(&self, zxid: Zxid) -> u64 {
+        Self::bytes_behind(self, zxid)
     }
 }
 
@@ -179,8 +201,32 @@ impl<L: LogStore> LogThread<L> {
                 self.log.clear_damage()?;
                 tracing::info!("the log was refilled from an established leader");
             }
+            LogOrder::Read(reading) => self.read(&reading)?,
         }
         Ok(0)
+    }
+
+    /// What stands behind an id, unless it is gone or too much. It delays the group that it comes
+    /// in by one read of at most the bytes asked for.
+    fn read(&mut self, reading: &LogReading) -> Result<(), LogError> {
+        let (to, after) = (reading.to, reading.after);
+        let is_worth_it = self.log.bytes_behind(after) <= reading.worth_max;
+        let mut result = LogRead::Gone;
+        if is_worth_it
+            && let LogSlice::Entries {
+                after: floor,
+                mut entries,
+                ..
+            } = self.log.read_after(after, reading.bytes_max)?
+        {
+            entries.retain(|entry| entry.zxid <= reading.upto);
+            if !entries.is_empty() {
+                result = LogRead::Entries { floor, entries };
+            }
+        }
+        self.events
+            .tell(Event::Input(Input::LogRead { to, after, result }));
+        Ok(())
     }
 
     fn persist(&mut self, write: Persist) -> Result<usize, LogError> {
@@ -293,6 +339,21 @@ mod tests {
         }
         fn clear_damage(&mut self) -> Result<(), LogError> {
             self.note("clear")
+        }
+        fn read_after(&mut self, after: Zxid, _: usize) -> Result<LogSlice, LogError> {
+            self.note(&format!("read {after}"))?;
+            let entries = (after.counter + 1..after.counter + 4).map(|counter| Entry {
+                zxid: Zxid::new(1, counter),
+                payload: Bytes::new(),
+            });
+            Ok(LogSlice::Entries {
+                after,
+                entries: entries.collect(),
+                is_end: false,
+            })
+        }
+        fn bytes_behind(&self, _: Zxid) -> u64 {
+            1_000
         }
     }
 
@@ -409,6 +470,29 @@ mod tests {
                 Event::Input(Input::Persisted(Token(2))),
             ]
         ));
+    }
+
+    #[test]
+    fn a_follower_gets_what_the_log_holds_unless_a_snapshot_is_cheaper() {
+        let read = |upto, worth_max| {
+            let reading = LogReading {
+                to: ServerId(3),
+                after: Zxid::new(1, 5),
+                upto: Zxid::new(1, upto),
+                bytes_max: 100,
+                worth_max,
+            };
+            let receivers = run(vec![LogOrder::Read(reading)], &Recorder::default());
+            match reported(&receivers).pop() {
+                Some(Event::Input(Input::LogRead { result, .. })) => result,
+                other => panic!("expected an answer, not {other:?}"),
+            }
+        };
+        let LogRead::Entries { floor, entries } = read(7, 1_000) else {
+            panic!("expected entries");
+        };
+        assert_eq!((floor, entries.len()), (Zxid::new(1, 5), 2));
+        assert_eq!(read(7, 999), LogRead::Gone);
     }
 
     #[test]

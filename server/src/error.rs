@@ -80,6 +80,16 @@ pub enum ServerError {
          free space, then start the server again"
     )]
     Image(String),
+    /// It is no member of the ensemble any more.
+    #[error(
+        "this server was removed from the ensemble (version {version} of it), so it has stopped; \
+         its data directory can be deleted; to come back it joins anew, with an empty data \
+         directory and a token of `zareba ensemble add`"
+    )]
+    Removed {
+        /// Since this version of the ensemble.
+        version: u64,
+    },
     /// A thread of the server has panicked; its message is in the log.
     #[error("the server has stopped after a broken invariant; its log says which")]
     Crashed,

@@ -19,7 +19,7 @@ pub use running::RunningServer;
 mod config;
 pub use config::{ConfigError, DoorLimits, IdentityFiles, ServerConfig, Timing};
 
-pub use zareba_transport::{CertificateAuthority, Credentials};
+pub use zareba_transport::{CertificateAuthority, Credentials, generate_key, request_certificate};
 
 mod error;
 pub use error::{ServerError, StartError};
@@ -36,6 +36,7 @@ mod main_loop;
 mod queue;
 mod shell;
 
+mod admission;
 mod clients;
 mod connection;
 mod listener;

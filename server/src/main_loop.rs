@@ -119,7 +119,7 @@ impl<B: Brain> MainLoop<B> {
         self.brain.flush(now, &mut self.outputs);
         self.shell.carry_out(&mut self.outputs);
         self.metrics.batches.add(1);
-        None
+        self.shell.removed.take().map(Err)
     }
 
     fn drain(&mut self, now: Now, lane: Lane) -> Option<End> {

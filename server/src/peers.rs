@@ -1,10 +1,11 @@
 //! The links to the other members: what comes from them goes to the loop, what the loop says goes
 //! to them. Must never know what is said.
 
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::sync::Arc;
 
-use zareba_model::{Relay, ServerId};
+use zareba_model::{Ensemble, Member, MemberRole, Relay, ServerId};
 use zareba_replica::Input;
 use zareba_transport::{
     Credentials, EventSink, Mesh, MeshConfig, MeshError, MeshEvent, MeshHandle, PeerMessage,
@@ -20,6 +21,8 @@ use crate::metrics::Metrics;
 #[derive(Clone, Debug)]
 pub(crate) struct Peers {
     mesh: MeshHandle,
+    /// As of the configuration, for addresses that the tree does not know.
+    configured: Arc<Ensemble>,
 }
 
 impl Peers {
@@ -35,7 +38,7 @@ impl Peers {
         let mesh = MeshConfig {
             me: config.id,
             socket,
-            peers: config.peers.clone(),
+            peers: addresses(&config.ensemble, &config.ensemble),
             ca_pem,
             credentials,
             queue_bytes_max: QUEUE_BYTES_MAX,
@@ -45,7 +48,36 @@ impl Peers {
             events.tell(Event::Input(input(event)));
         });
         let mesh = Mesh::start(mesh, sink)?;
-        Ok(Self { mesh })
+        Ok(Self {
+            mesh,
+            configured: Arc::new(config.ensemble.clone()),
+        })
+    }
+
+    /// Holds links to these members from now on.
+    pub(crate) fn follow(&self, ensemble: &Ensemble) {
+        self.mesh.set_peers(addresses(ensemble, &self.configured));
+        let is_joint = ensemble.outgoing.is_some();
+        tracing::info!(
+            version = ensemble.version,
+            members = %list(ensemble),
+            is_joint,
+            "the ensemble"
+        );
+    }
+
+    /// Says so if the configuration names other members than the ensemble has.
+    pub(crate) fn compare(&self, ensemble: &Ensemble) {
+        let (configured, members) = (list(&self.configured), list(ensemble));
+        if configured != members {
+            tracing::warn!(
+                configured,
+                members,
+                version = ensemble.version,
+                "the ensemble has changed since this server's configuration was written; the \
+                 members hold, not the configuration"
+            );
+        }
     }
 
     /// Sends one message to several peers.
@@ -69,6 +101,32 @@ impl Peers {
             panic!("a message to peers {to:?} cannot be sent: {error}");
         }
     }
+}
+
+/// The members and their roles, for a log line.
+fn list(ensemble: &Ensemble) -> String {
+    let members = ensemble
+        .members
+        .iter()
+        .map(|(id, member)| match member.role {
+            MemberRole::VOTER => id.to_string(),
+            MemberRole::Voter { weight, group } => format!("{id} (weight {weight}, group {group})"),
+            MemberRole::Observer => format!("{id} (observer)"),
+        });
+    members.collect::<Vec<_>>().join(", ")
+}
+
+/// Where the members are: as the ensemble says, or else as the configuration does.
+fn addresses(ensemble: &Ensemble, configured: &Ensemble) -> BTreeMap<ServerId, String> {
+    let address = |(id, member): (ServerId, &Member)| {
+        let known = configured.members.get(&id);
+        let address = match (member.peer_address.as_str(), known) {
+            ("", Some(known)) => known.peer_address.clone(),
+            (address, _) => address.to_owned(),
+        };
+        (id, address)
+    };
+    ensemble.everybody().into_iter().map(address).collect()
 }
 
 fn input(event: MeshEvent) -> Input {

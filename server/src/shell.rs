@@ -3,12 +3,13 @@
 
 use crossbeam_channel::Sender;
 use tokio::sync::watch;
-use zareba_model::ZnodePath;
+use zareba_model::{Ensemble, ZnodePath};
 use zareba_replica::{ImageWrite, Output};
 use zareba_zab::Role;
 
 use crate::clients::Clients;
-use crate::disk::{InstallMeeting, LogOrder};
+use crate::disk::{InstallMeeting, LogOrder, LogReading};
+use crate::error::ServerError;
 use crate::image::{FlipMeeting, ImageOrder};
 use crate::peers::Peers;
 use crate::plugins::CompileOrder;
@@ -26,6 +27,10 @@ pub(crate) struct Shell {
     pub(crate) role: watch::Sender<Role>,
     /// Recovery found damage that no leader has refilled yet.
     pub(crate) damaged: bool,
+    /// The configuration was compared with the ensemble that was recovered.
+    pub(crate) compared: bool,
+    /// Set once this server is no member any more: the loop ends with it.
+    pub(crate) removed: Option<ServerError>,
 }
 
 impl Shell {
@@ -43,10 +48,27 @@ impl Shell {
                 Output::SendRelay { to, relay } => self.peers.send_relay(to, relay),
                 Output::Persist { token, write } => self.order(LogOrder::Persist { token, write }),
                 Output::Image(write) => self.write_image(write),
+                Output::ReadLog {
+                    to,
+                    after,
+                    upto,
+                    bytes_max,
+                    worth_max,
+                } => self.order(LogOrder::Read(LogReading {
+                    to,
+                    after,
+                    upto,
+                    bytes_max,
+                    worth_max,
+                })),
                 Output::Compile { sha256, pieces } => {
                     drop(self.compiler.send(CompileOrder { sha256, pieces }));
                 }
                 Output::Role(role) => self.change_role(role),
+                Output::Ensemble(ensemble) => self.follow_ensemble(&ensemble),
+                Output::Removed { version } => {
+                    self.removed = Some(ServerError::Removed { version });
+                }
                 Output::PluginLog {
                     mount,
                     level,
@@ -55,6 +77,14 @@ impl Shell {
             }
         }
         self.clients.flush();
+    }
+
+    /// The first one is what this server has recovered.
+    fn follow_ensemble(&mut self, ensemble: &Ensemble) {
+        if !std::mem::replace(&mut self.compared, true) {
+            self.peers.compare(ensemble);
+        }
+        self.peers.follow(ensemble);
     }
 
     fn order(&self, order: LogOrder) {

@@ -11,9 +11,10 @@ use tokio::sync::{oneshot, watch};
 use zareba_plugin_host::{PluginEngine, PluginHost};
 use zareba_replica::Replica;
 use zareba_replica::recovery::Recovered;
-use zareba_transport::{Credentials, client_door_config};
+use zareba_transport::{Credentials, TlsError, client_door_config};
 use zareba_zab::Role;
 
+use crate::admission::Admission;
 use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
@@ -84,17 +85,11 @@ impl Server {
         let client_addr = local_address(&sockets.client, "clients", config.client_listen)?;
         let peer_addr = local_address(&sockets.peer, "peers", config.peer_listen)?;
 
-        let doorway = Arc::new(Doorway::new(events.clone(), Arc::clone(&metrics)));
-        let tls = client_door_config(&identity.credentials, Some(&identity.client_ca_pem))
-            .map_err(|error| StartError::Identity(error.to_string()))?;
-        let door = QuicDoor::new(
-            sockets.client,
-            &identity.credentials,
-            tls,
-            &config.limits,
-            doorway,
-        )
-        .map_err(|error| StartError::Listen {
+        let (admission, tls) = identity.of_the_door()?;
+        let doorway = Doorway::new(events.clone(), Arc::clone(&metrics), admission);
+        let (limits, doorway) = (&config.limits, Arc::new(doorway));
+        let door = QuicDoor::new(sockets.client, &identity.credentials, tls, limits, doorway);
+        let door = door.map_err(|error| StartError::Listen {
             purpose: "clients",
             address: client_addr,
             error,
@@ -127,6 +122,8 @@ impl Server {
             compiler,
             role,
             damaged: disk.damaged,
+            compared: false,
+            removed: None,
         };
         let loop_end = assembly.start_loop(links, shell, disk.recovered, engine, receivers)?;
         tokio::spawn(door.clone().accept_clients());
@@ -153,9 +150,24 @@ struct Identity {
     credentials: Credentials,
     ca_pem: String,
     client_ca_pem: String,
+    ca_key_pem: Option<String>,
 }
 
 impl Identity {
+    /// What the clients' door needs: who signs for new servers, and its TLS. Clients are shown the
+    /// certificate, and behind it the authority's own, so that a new server that knows only the
+    /// authority's fingerprint can check it.
+    fn of_the_door(&self) -> Result<(Admission, quinn::ServerConfig), StartError> {
+        let invalid = |error: TlsError| StartError::Identity(error.to_string());
+        let admission = Admission::new(&self.ca_pem, self.ca_key_pem.as_deref());
+        let shown = Credentials {
+            certificate_pem: format!("{}\n{}", self.credentials.certificate_pem, self.ca_pem),
+            key_pem: self.credentials.key_pem.clone(),
+        };
+        let tls = client_door_config(&shown, Some(&self.client_ca_pem));
+        Ok((admission.map_err(invalid)?, tls.map_err(invalid)?))
+    }
+
     fn read(config: &ServerConfig) -> Result<Self, StartError> {
         let files = &config.identity;
         Ok(Self {
@@ -165,6 +177,10 @@ impl Identity {
             },
             ca_pem: read_pem("ca", &files.ca)?,
             client_ca_pem: read_pem("client_ca", &files.client_ca)?,
+            ca_key_pem: match &files.ca_key {
+                None => None,
+                Some(key) => Some(read_pem("ca_key", key)?),
+            },
         })
     }
 }

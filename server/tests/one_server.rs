@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use tokio::io::AsyncReadExt;
 use zareba_model::{
-    Acked, Acl, Answer, Change, CreateMode, ErrorCode, Op, Outcome, Read, ServerId, Write, Xid,
-    ZnodePath, limits,
+    Acked, Acl, Answer, Change, CreateMode, Ensemble, ErrorCode, Op, Outcome, Read, ServerId,
+    Write, Xid, ZnodePath, limits,
 };
 use zareba_server::{
     DoorLimits, IdentityFiles, RunningServer, Server, ServerConfig, ServerError, Timing,
@@ -61,12 +61,13 @@ impl Home {
             data_dir: file("data"),
             client_listen: "127.0.0.1:0".parse().unwrap(),
             peer_listen: "127.0.0.1:0".parse().unwrap(),
-            peers: [].into(),
+            ensemble: Ensemble::of_voters([ME]),
             identity: IdentityFiles {
                 certificate: file("server.pem"),
                 key: file("server.key"),
                 ca: file("ca.pem"),
                 client_ca: file("ca.pem"),
+                ca_key: None,
             },
             names: Vec::new(),
             timing: Timing::default(),

@@ -12,6 +12,7 @@ use zareba_client::Profile;
 use zareba_client::model::ServerId;
 use zareba_server::{RunningServer, Server, Sockets};
 
+pub(super) use self::files::write;
 use self::files::{Files, Place};
 use super::interrupted;
 use crate::args::{Dev, Format};

@@ -1,4 +1,6 @@
-//! `zareba server`: one member as a process of its own.
+//! `zareba server`: one member as a process of its own, configured by a file or joining by a token.
+
+mod join;
 
 use serde_json::json;
 use zareba_server::{Server, ServerConfig};
@@ -12,7 +14,11 @@ use crate::output::say;
 pub(super) async fn run(server: args::Server, format: Format) -> anyhow::Result<()> {
     logging("info");
     zareba_server::abort_on_panic();
-    let config = ServerConfig::load(&server.config)?;
+    let config = match (&server.config, &server.data) {
+        (Some(file), _) => ServerConfig::load(file)?,
+        (None, Some(dir)) => join::prepare(dir, &server.join).await?,
+        (None, None) => anyhow::bail!("either --config or --data is needed"),
+    };
     let mut running = Server::start(config).await?;
     let (id, endpoint, peers) = (running.id(), running.client_addr(), running.peer_addr());
     say(

@@ -277,6 +277,8 @@ async fn each_server_tells_its_status_or_why_it_does_not() {
         outstanding: 9,
         process: 10,
         cpu_us: 11,
+        may_vote: true,
+        ensemble: zareba_model::Ensemble::default(),
     };
     let serve = async {
         let mut peer = server.accept().await;

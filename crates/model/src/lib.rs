@@ -20,8 +20,11 @@ pub use session::{Acked, Attachment, Password, SessionId, Xid};
 pub mod ensemble;
 pub use ensemble::{Ensemble, EnsembleChange, EnsembleError, Member, MemberRole, Members};
 
+pub mod join;
+pub use join::{JoinRequest, JoinToken, TakenToken};
+
 pub mod op;
-pub use op::{Change, ChildrenPage, CreateMode, Op, PluginOp, Read, Write};
+pub use op::{Change, ChildrenPage, CreateMode, EnsembleOp, Op, PluginOp, Read, Write};
 
 pub mod plugin;
 pub use plugin::{

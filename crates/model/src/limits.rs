@@ -39,6 +39,15 @@ pub const SESSION_TIMEOUT_MS_MIN: u32 = 1_000;
 /// Longest session timeout, milliseconds: a dead client's locks wait so long.
 pub const SESSION_TIMEOUT_MS_MAX: u32 = 600_000;
 
+/// Longest address of a member, bytes: the longest DNS name and a port.
+pub const ADDRESS_BYTES_MAX: usize = 260;
+
+/// Tokens that let servers join, at once.
+pub const JOIN_TOKENS_MAX: usize = 1_000;
+
+/// Longest life of a token that lets a server join, milliseconds: a day.
+pub const JOIN_TOKEN_TTL_MS_MAX: u64 = 86_400_000;
+
 /// Largest component, bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 

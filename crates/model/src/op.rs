@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Acl, Limits, Sha256, ZnodePath};
+use crate::{Acl, EnsembleChange, JoinToken, Limits, Sha256, ZnodePath};
 
 /// One request of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub enum Op {
         /// Its input; JSON for the standard recipes.
         input: Bytes,
     },
+    /// A read that sees at least all that was acknowledged to anybody before it was asked: a quorum
+    /// confirms first that the leader still leads.
+    LinearizableRead(Read),
 }
 
 /// A request that changes nothing.
@@ -66,6 +69,20 @@ pub enum Write {
     Plugin(PluginOp),
     /// The session's end.
     CloseSession,
+    /// Something about the ensemble itself.
+    Ensemble(EnsembleOp),
+}
+
+/// What an operator does to the ensemble.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnsembleOp {
+    /// Changes the members; refused if a version is named and is not the ensemble's.
+    Change {
+        change: EnsembleChange,
+        version: Option<u64>,
+    },
+    /// Lets whoever holds the token's secret join, once; it holds for so long from now.
+    AddToken { token: JoinToken, ttl_ms: u64 },
 }
 
 /// One change of the tree, as a client may ask for it.

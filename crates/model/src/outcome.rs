@@ -44,6 +44,11 @@ pub enum Outcome {
     PluginDone,
     /// The session is closed.
     Closed,
+    /// The change of the ensemble that makes it this version is in force; see
+    /// `/zareba/ensemble` for whether it is settled.
+    EnsembleChanged { version: u64 },
+    /// The token can be used.
+    TokenAdded,
 }
 
 /// Outcomes of single changes, encoded like [`Outcome`]'s first four kinds.
@@ -160,9 +165,13 @@ pub enum ErrorCode {
     NotServing,
     /// The plugin's own fault, above 0.
     Plugin(i32),
+    /// The change of the ensemble would lose the quorum.
+    NoQuorum,
+    /// Another change of the ensemble is under way.
+    ReconfigInProgress,
 }
 
-const NUMBERS: [(ErrorCode, i32, &str); 24] = [
+const NUMBERS: [(ErrorCode, i32, &str); 26] = [
     (ErrorCode::SystemError, -1, "SYSTEM_ERROR"),
     (ErrorCode::MarshallingError, -5, "MARSHALLING_ERROR"),
     (ErrorCode::Unimplemented, -6, "UNIMPLEMENTED"),
@@ -191,6 +200,8 @@ const NUMBERS: [(ErrorCode, i32, &str); 24] = [
     (ErrorCode::PluginQuarantined, -208, "PLUGIN_QUARANTINED"),
     (ErrorCode::CallCancelled, -209, "CALL_CANCELLED"),
     (ErrorCode::NotServing, -210, "NOT_SERVING"),
+    (ErrorCode::NoQuorum, -13, "NO_QUORUM"),
+    (ErrorCode::ReconfigInProgress, -14, "RECONFIG_IN_PROGRESS"),
 ];
 
 impl ErrorCode {

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Acked, Attachment, Fault, Op, Password, Principal, ServerId, SessionId, Sha256, Xid, Zxid,
+    Acked, Attachment, Fault, JoinRequest, Op, Password, Principal, ServerId, SessionId, Sha256,
+    Xid, Zxid,
 };
 
 /// A message between a follower and its leader. It is valid only on the link, and in the
@@ -58,6 +59,22 @@ pub enum Relay {
     },
     /// The follower has taken the pieces up to this one; more may be sent.
     SnapshotTaken { base: Zxid, sequence: u64 },
+    /// Asks for proof that the leader leads, for reads that must not be stale. `nonce` is the
+    /// asking server's own number for it, rising.
+    Confirm { nonce: u64 },
+    /// When [`Relay::Confirm`] came, this was committed and nothing behind it, and a quorum has
+    /// confirmed since that no other leader had been established.
+    Confirmed { nonce: u64, zxid: Zxid },
+    /// A new server shows a token. `nonce` is the asking server's own number for it.
+    Join { nonce: u64, request: JoinRequest },
+    /// The number of the new server, or why not, valid once `after` is applied.
+    Joining {
+        nonce: u64,
+        result: Result<ServerId, Fault>,
+        after: Zxid,
+    },
+    /// The receiver is no member of the ensemble since this version of it.
+    Removed { version: u64 },
 }
 
 /// One write of a session.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, ServerId, Zxid};
+use crate::{Ensemble, Epoch, ServerId, Zxid};
 
 /// One server as it sees itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,4 +31,8 @@ pub struct ServerStatus {
     pub process: u32,
     /// CPU time the process has used so far, user and system, microseconds.
     pub cpu_us: u64,
+    /// False while it counts in no quorum: its log was damaged and is not refilled yet.
+    pub may_vote: bool,
+    /// The ensemble as this server has it, with the change under way.
+    pub ensemble: Ensemble,
 }

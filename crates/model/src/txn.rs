@@ -9,8 +9,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Acked, Acl, Answer, Attachment, CallId, Mount, ParkedCall, Password, Revision, ServerId,
-    SessionId, Sha256, Timer, Xid, ZnodePath, Zxid,
+    Acked, Acl, Answer, Attachment, CallId, Ensemble, JoinToken, Mount, ParkedCall, Password,
+    Revision, ServerId, SessionId, Sha256, Timer, Xid, ZnodePath, Zxid,
 };
 
 /// One transaction. Its zxid stands beside it in the log.
@@ -120,4 +120,20 @@ pub enum Effect {
     PutMount(Mount),
     /// A plugin is taken off a path.
     RemoveMount { path: ZnodePath },
+    /// The ensemble is this from now on.
+    SetEnsemble(Ensemble),
+    /// A token lets a server join, or has let it.
+    PutToken(JoinToken),
+    /// A token is of no more use.
+    RemoveToken { hash: Sha256 },
+}
+
+impl Txn {
+    /// The ensemble that holds from this transaction on, if it sets one.
+    pub fn ensemble(&self) -> Option<&Ensemble> {
+        self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::SetEnsemble(ensemble) => Some(ensemble),
+            _ => None,
+        })
+    }
 }

@@ -1,8 +1,8 @@
 //! The first look at a client's request, on the server that holds its session: is it within the
 //! limits? Never looks at the tree.
 
-use zareba_model::limits::{ACKED_EXCEPT_MAX, DATA_BYTES_MAX, MULTI_OPS_MAX};
-use zareba_model::{Acked, Change, ErrorCode, Fault, Op, Write};
+use zareba_model::limits::{ACKED_EXCEPT_MAX, ADDRESS_BYTES_MAX, DATA_BYTES_MAX, MULTI_OPS_MAX};
+use zareba_model::{Acked, Change, EnsembleChange, EnsembleOp, ErrorCode, Fault, Op, Write};
 
 /// Refuses what is too large before it costs anybody else anything.
 pub(crate) fn check(op: &Op, acked: &Acked) -> Result<(), Fault> {
@@ -26,8 +26,45 @@ pub(crate) fn check(op: &Op, acked: &Acked) -> Result<(), Fault> {
             Ok(())
         }
         Op::Call { input, .. } => check_length("the input", input.len()),
-        Op::Write(Write::Plugin(_) | Write::CloseSession) | Op::Read(_) | Op::Sync => Ok(()),
+        Op::Write(Write::Ensemble(op)) => check_addresses(op),
+        Op::Write(Write::Plugin(_) | Write::CloseSession) => Ok(()),
+        Op::Read(_) | Op::LinearizableRead(_) | Op::Sync => Ok(()),
     }
+}
+
+fn check_addresses(op: &EnsembleOp) -> Result<(), Fault> {
+    match op {
+        EnsembleOp::Change {
+            change:
+                EnsembleChange::Add {
+                    peer_address,
+                    client_address,
+                    ..
+                }
+                | EnsembleChange::Move {
+                    peer_address,
+                    client_address,
+                    ..
+                },
+            ..
+        } => check_address(peer_address).and_then(|()| check_address(client_address)),
+        EnsembleOp::Change { .. } | EnsembleOp::AddToken { .. } => Ok(()),
+    }
+}
+
+/// Refuses what is not `host:port`, whether anybody is there or not.
+pub(crate) fn check_address(address: &str) -> Result<(), Fault> {
+    let parts = address.rsplit_once(':');
+    let fits = parts.is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if fits && address.len() <= ADDRESS_BYTES_MAX {
+        return Ok(());
+    }
+    let why = format!(
+        "{address:?} is no address; a host and a port are expected, such as \"b.example.org:7401\""
+    );
+    Err(Fault::new(ErrorCode::BadArguments, why))
 }
 
 fn check_change(change: &Change) -> Result<(), Fault> {

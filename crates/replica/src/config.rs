@@ -24,6 +24,9 @@ pub struct Config {
     pub snapshot_chunk_bytes: usize,
     /// Pieces of a snapshot stream under way to one follower.
     pub snapshot_window: u64,
+    /// A server that is no member any more goes on for so long, so that its peers hear what it
+    /// knows, milliseconds.
+    pub removed_grace_ms: u64,
     /// Seed of the guests' random numbers.
     pub seed: u64,
     /// A bug planted on purpose, to prove that tests would find it.
@@ -43,6 +46,7 @@ impl Config {
             checkpoint_batch: 1_000,
             snapshot_chunk_bytes: 256 << 10,
             snapshot_window: 8,
+            removed_grace_ms: 500,
             seed: 0,
             #[cfg(feature = "bugs")]
             bug: None,

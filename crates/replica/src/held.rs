@@ -22,6 +22,9 @@ pub(crate) struct Waiting {
 pub(crate) enum State {
     /// To become the first in line; then it is read here.
     Read(Op),
+    /// For a quorum's word that the leader leads, asked for by the question of that number; then
+    /// it is read.
+    Unconfirmed(Op, u64),
     /// For the leader; kept so that it can be sent again to the next one.
     Forwarded(Op),
     /// To become the first in line; then it is sent.
@@ -80,11 +83,23 @@ impl Held {
         }
     }
 
+    /// The leader's answer to that question, and to all before it, holds here now.
+    pub(crate) fn confirm(&mut self, question: u64) {
+        for waiting in &mut self.line {
+            match &waiting.state {
+                State::Unconfirmed(op, asked) if *asked <= question => {
+                    waiting.state = State::Read(op.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Requests that the leader has to see, in order.
     pub(crate) fn forwarded(&self) -> impl DoubleEndedIterator<Item = (Xid, &Op)> {
         self.line.iter().filter_map(|waiting| match &waiting.state {
             State::Forwarded(op) => Some((waiting.xid, op)),
-            State::Read(_) | State::Settled(_) => None,
+            State::Read(_) | State::Unconfirmed(..) | State::Settled(_) => None,
         })
     }
 }

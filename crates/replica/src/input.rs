@@ -1,6 +1,8 @@
 //! One of the two doors between brain and shell: everything that can happen to a server.
 
-use zareba_model::{Acked, Op, PluginDescription, Principal, Relay, ServerId, Sha256, Xid, Zxid};
+use zareba_model::{
+    Acked, JoinRequest, Op, PluginDescription, Principal, Relay, ServerId, Sha256, Xid, Zxid,
+};
 use zareba_wire::Hello;
 use zareba_zab::{Message, Token};
 
@@ -43,6 +45,11 @@ pub enum Input {
     Ping { connection: ConnectionId },
     /// A client asks about the server itself; it may not have said hello.
     Status { connection: ConnectionId },
+    /// A new server asks to become a member, before any hello.
+    Join {
+        connection: ConnectionId,
+        request: JoinRequest,
+    },
     /// A client's connection is gone.
     Disconnected { connection: ConnectionId },
     /// A link to a peer stands.
@@ -55,6 +62,12 @@ pub enum Input {
     Relay { from: ServerId, relay: Relay },
     /// Every log write up to this token is durable.
     Persisted(Token),
+    /// The answer to [`crate::Output::ReadLog`].
+    LogRead {
+        to: ServerId,
+        after: Zxid,
+        result: zareba_zab::LogRead,
+    },
     /// The image write handed out last is done; the next may follow.
     ImageWritten,
     /// The snapshot that began at `base` is durable: image flipped, log empty behind `base`.

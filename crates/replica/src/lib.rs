@@ -22,6 +22,7 @@ mod replica;
 pub use replica::Replica;
 
 mod admit;
+mod confirming;
 mod entering;
 mod held;
 

@@ -2,7 +2,7 @@
 //! in order.
 
 use bytes::Bytes;
-use zareba_model::{Relay, ServerId, Sha256, ZnodePath, Zxid};
+use zareba_model::{Ensemble, Relay, ServerId, Sha256, ZnodePath, Zxid};
 use zareba_wire::ServerMessage;
 use zareba_zab::{Message, Persist, Role, Token};
 
@@ -28,11 +28,26 @@ pub enum Output {
     /// Write to the image; answered by [`crate::Input::ImageWritten`], except
     /// [`ImageWrite::FinishInstall`], which is answered by [`crate::Input::SnapshotInstalled`].
     Image(ImageWrite),
+    /// Read what the log holds durably behind the last id that is not above `after`: about
+    /// `bytes_max` bytes of it, at least one entry, nothing beyond `upto`; answered by
+    /// [`crate::Input::LogRead`]. If more than `worth_max` bytes stand there, say so instead.
+    ReadLog {
+        to: ServerId,
+        after: Zxid,
+        upto: Zxid,
+        bytes_max: usize,
+        worth_max: u64,
+    },
     /// Check and compile a component off the request path; answered by
     /// [`crate::Input::Compiled`]. The hash of the pieces together must be `sha256`.
     Compile { sha256: Sha256, pieces: Vec<Bytes> },
     /// The role changed.
     Role(Role),
+    /// These are the members from now on, as they are known here: hold links to them and to nobody
+    /// else. Comes first of all outputs, and again with every change.
+    Ensemble(Ensemble),
+    /// This server is no member since that version of the ensemble: stop it.
+    Removed { version: u64 },
     /// A plugin's log line.
     PluginLog {
         mount: ZnodePath,

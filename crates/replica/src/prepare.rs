@@ -4,6 +4,7 @@
 //! A function here stages into the world and returns what the session is told; on an error its
 //! caller takes back everything. It must never know how a transaction is agreed on or applied.
 
+mod ensemble;
 mod guest;
 mod lifecycle;
 mod session;
@@ -12,8 +13,8 @@ use std::collections::BTreeMap;
 
 use zareba_model::limits::MULTI_OPS_MAX;
 use zareba_model::{
-    Answer, Change, ErrorCode, Fault, Forward, Op, Outcome, Permissions, PluginDescription,
-    Principal, SessionId, Sha256, Write,
+    Acl, Answer, Change, ErrorCode, Fault, Forward, Op, Outcome, Permissions, PluginDescription,
+    Principal, ServerId, SessionId, Sha256, Write,
 };
 
 use crate::change;
@@ -33,6 +34,8 @@ pub(crate) struct Prepare<'a, P> {
     pub(crate) compiled: &'a BTreeMap<Sha256, Result<PluginDescription, String>>,
     /// Components that a quorum, this leader included, can run.
     pub(crate) ready: &'a dyn Fn(&Sha256) -> bool,
+    /// Servers that follow this leader and are level with it, itself included.
+    pub(crate) level: &'a dyn Fn(ServerId) -> bool,
     pub(crate) seed: u64,
     pub(crate) log: &'a mut Vec<LogLine>,
 }
@@ -41,7 +44,6 @@ impl<P: PluginRuntime> Prepare<'_, P> {
     /// A session's request. `Ok(None)` means that it has parked.
     pub(crate) fn request(&mut self, forward: &Forward) -> Result<Option<Answer>, Fault> {
         let outcome = match &forward.op {
-            Op::Sync => Outcome::Synced,
             Op::Write(Write::Change(change)) => self.change(forward, change)?,
             Op::Write(Write::Multi(changes)) => self.multi(forward, changes)?,
             Op::Write(Write::Plugin(op)) => self.lifecycle(op)?,
@@ -49,8 +51,12 @@ impl<P: PluginRuntime> Prepare<'_, P> {
                 self.close_session(forward.session);
                 Outcome::Closed
             }
+            Op::Write(Write::Ensemble(op)) => {
+                self.administer(&forward.principals)?;
+                self.ensemble_op(op)?
+            }
             Op::Call { mount, op, input } => return self.command(forward, mount, op, input),
-            Op::Read(_) => {
+            Op::Read(_) | Op::LinearizableRead(_) | Op::Sync => {
                 let why = "a read is answered where the session is held, never by the leader";
                 return Err(Fault::new(ErrorCode::BadArguments, why));
             }
@@ -140,6 +146,12 @@ impl<P: PluginRuntime> Prepare<'_, P> {
                 Permissions::DELETE,
             ),
         }
+    }
+
+    /// Changing the ensemble needs ADMIN on the ensemble. It is open to everybody whom the door
+    /// lets in until access control lists are kept for the reserved subtree.
+    fn administer(&self, principals: &[Principal]) -> Result<(), Fault> {
+        zareba_tree::acl::check(&Acl::open(), principals, Permissions::ADMIN)
     }
 
     fn allow(

@@ -167,7 +167,7 @@ impl Recovery {
             accepted_epoch: log.accepted_epoch,
             current_epoch: log.current_epoch,
             applied: self.tree.applied(),
-            ensemble: None,
+            ensemble: self.tree.ensemble().cloned(),
             tail: log.tail,
             tail_base: log.tail_base,
             may_vote: log.may_vote,

@@ -5,9 +5,11 @@
 
 mod apply;
 mod components;
+mod confirm;
 mod duties;
 mod entrance;
 mod leading;
+mod membership;
 mod read;
 mod reply;
 mod route;
@@ -24,8 +26,10 @@ use zareba_wire::ServerMessage;
 use zareba_zab::{Output as ZabOutput, Role, Zab};
 
 use self::leading::Leading;
+use self::membership::Newcomer;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::confirming::Confirming;
 use crate::entering::Entering;
 use crate::guest_call::{LogLine, StandIn};
 use crate::held::HeldSessions;
@@ -72,6 +76,16 @@ pub struct Replica<P> {
     /// A snapshot's tree, until its image is durable.
     arrived: Option<(Zxid, Tree)>,
     log: Vec<LogLine>,
+    confirming: Confirming,
+    /// Members as of the tree, to tell who is none any more.
+    members: BTreeSet<ServerId>,
+    /// Another server says that this one is no member any more.
+    was_removed: bool,
+    /// When a server that is no member any more stops.
+    leaves_at: Option<zareba_zab::Now>,
+    /// New servers that wait for their numbers, by this server's own number for each.
+    newcomers: BTreeMap<u64, Newcomer>,
+    last_newcomer: u64,
 }
 
 /// Something that is told later.
@@ -81,17 +95,22 @@ enum Deferred {
     Refused(Refused),
     /// A client that is not let in.
     NotAdmitted(u64, Fault),
+    /// The leader's answer to a question.
+    Confirmed(u64),
+    /// A new server's number, or why it gets none.
+    Joined(u64, Result<ServerId, Fault>),
 }
 
 impl<P: PluginRuntime> Replica<P> {
     /// Starts a server from what its disk held.
     pub fn new(
-        config: Config,
+        mut config: Config,
         recovered: Recovered,
         plugins: P,
         now: Now,
         outputs: &mut Vec<Output>,
     ) -> Self {
+        config.zab.ensemble_in = zareba_wire::ensemble_in;
         let zab = Zab::new(config.zab.clone(), recovered.zab, now.monotonic);
         let mut world = Box::<World>::default();
         world.tree = recovered.tree;
@@ -123,7 +142,15 @@ impl<P: PluginRuntime> Replica<P> {
             incoming: None,
             arrived: None,
             log: Vec::new(),
+            confirming: Confirming::default(),
+            members: BTreeSet::new(),
+            was_removed: false,
+            leaves_at: None,
+            newcomers: BTreeMap::new(),
+            last_newcomer: 0,
         };
+        replica.follow_ensemble(outputs);
+        outputs.push(Output::Ensemble(replica.zab.ensemble().clone()));
         replica.compile_new(outputs);
         replica.handle(now, Input::Tick, outputs);
         replica
@@ -152,6 +179,10 @@ impl<P: PluginRuntime> Replica<P> {
             }
             Input::Ping { connection } => self.on_ping(connection, outputs),
             Input::Status { connection } => self.on_status(connection, outputs),
+            Input::Join {
+                connection,
+                request,
+            } => self.on_join(connection, request, outputs),
             Input::Disconnected { connection } => self.on_disconnected(connection),
             Input::PeerUp(peer) => self.zab(zareba_zab::Input::PeerUp(peer)),
             Input::PeerDown(peer) => {
@@ -163,6 +194,9 @@ impl<P: PluginRuntime> Replica<P> {
             }
             Input::Relay { from, relay } => self.on_relay(from, relay, outputs),
             Input::Persisted(token) => self.zab(zareba_zab::Input::Persisted(token)),
+            Input::LogRead { to, after, result } => {
+                self.zab(zareba_zab::Input::LogRead { to, after, result });
+            }
             Input::ImageWritten => self.checkpoint.on_written(),
             Input::SnapshotInstalled { base } => self.on_snapshot_installed(base, outputs),
             Input::Compiled { sha256, result } => self.on_compiled(sha256, result, outputs),
@@ -174,10 +208,13 @@ impl<P: PluginRuntime> Replica<P> {
     pub fn flush(&mut self, now: Now, outputs: &mut Vec<Output>) {
         self.now = self.config.clock(now);
         self.prepare_waiting(outputs);
+        self.tend_ensemble();
+        self.ask_for_confirmation(outputs);
         if self.arrived.is_none() {
             self.zab.flush(now.monotonic, &mut self.zab_outputs);
             self.drain_zab(outputs);
         }
+        self.answer_questions(outputs);
         self.move_streams(outputs);
         outputs.extend(
             self.log
@@ -241,6 +278,8 @@ impl<P: PluginRuntime> Replica<P> {
             outstanding: self.zab.outstanding() as u64,
             process: 0,
             cpu_us: 0,
+            may_vote: self.zab.may_vote(),
+            ensemble: self.zab.ensemble().clone(),
         }
     }
 
@@ -279,8 +318,7 @@ impl<P: PluginRuntime> Replica<P> {
                     }
                     ZabOutput::Deliver(entry) => self.deliver(&entry, outputs),
                     ZabOutput::Role(role) => self.on_role(role, outputs),
-                    // The shell's links are those of its configuration still.
-                    ZabOutput::Ensemble(_) => {}
+                    ZabOutput::Ensemble(ensemble) => outputs.push(Output::Ensemble(ensemble)),
                     ZabOutput::SendSnapshot { to, base } => {
                         assert_eq!(base, self.world.tree.applied(), "streams start at the tree");
                         self.outgoing.start(to, base);
@@ -289,10 +327,19 @@ impl<P: PluginRuntime> Replica<P> {
                         self.receive_snapshot(from, base, outputs);
                     }
                     ZabOutput::AbandonSnapshot { peer } => self.abandon_snapshot(peer, outputs),
-                    // Nobody reads the log on disk yet: a snapshot it is.
-                    ZabOutput::ReadLog { to, after, .. } => {
-                        let result = zareba_zab::LogRead::Gone;
-                        self.zab(zareba_zab::Input::LogRead { to, after, result });
+                    ZabOutput::ReadLog {
+                        to,
+                        after,
+                        upto,
+                        bytes_max,
+                    } => {
+                        outputs.push(Output::ReadLog {
+                            to,
+                            after,
+                            upto,
+                            bytes_max,
+                            worth_max: self.worth_of_reading(to, after),
+                        });
                     }
                 }
             }
@@ -304,6 +351,7 @@ impl<P: PluginRuntime> Replica<P> {
         self.drain_zab(outputs);
         self.send_touches(outputs);
         self.lead_by_the_clock(outputs);
+        self.leave_if_removed(outputs);
         let grace = self.config.leaderless_grace_ms;
         if self
             .leaderless_since
@@ -336,6 +384,8 @@ impl<P: PluginRuntime> Replica<P> {
         }
         self.leaderless_since = None;
         self.announce_ready(outputs);
+        self.confirming.ask_again();
+        self.ask_to_join_again(outputs);
         for nonce in self.entering.ask_again() {
             self.ask_to_enter(nonce, outputs);
         }
@@ -348,11 +398,36 @@ impl<P: PluginRuntime> Replica<P> {
     }
 
     fn on_relay(&mut self, from: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
-        let from_leader = self.role
-            == Role::Following {
-                leader: from,
-                epoch: self.epoch(),
-            };
+        match relay {
+            Relay::SnapshotTaken { base, sequence } => {
+                self.outgoing.on_taken(from, base, sequence);
+            }
+            Relay::SnapshotChunk {
+                base,
+                sequence,
+                records,
+                end,
+            } => {
+                self.on_snapshot_piece(from, base, sequence, &records, end, outputs);
+            }
+            Relay::Removed { version } => self.on_removed(from, version),
+            Relay::Refused(_)
+            | Relay::Opening { .. }
+            | Relay::Attaching { .. }
+            | Relay::Confirmed { .. }
+            | Relay::Joining { .. } => self.on_leaders_word(from, relay, outputs),
+            Relay::Touch(_)
+            | Relay::Forward(_)
+            | Relay::Open { .. }
+            | Relay::Attach { .. }
+            | Relay::Ready { .. }
+            | Relay::Confirm { .. }
+            | Relay::Join { .. } => self.on_question(from, relay, outputs),
+        }
+    }
+
+    /// Something for a leader.
+    fn on_question(&mut self, from: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
         // What a follower has sent to an earlier reign of this server may come late; taken now, it
         // would overtake what was lost with that reign.
         let to_this_reign = from == self.me || self.zab.is_followed_by(from);
@@ -360,7 +435,7 @@ impl<P: PluginRuntime> Replica<P> {
             // A sign of life is one, to whichever reign it was given.
             Relay::Touch(sessions) => self.lead_touch(&sessions),
             Relay::Forward(forward) if !to_this_reign => self.lead_touch(&[forward.session]),
-            Relay::Open { .. } | Relay::Attach { .. } | Relay::Ready { .. } if !to_this_reign => {}
+            _ if !to_this_reign => {}
             Relay::Forward(forward) => self.on_forward(from, forward, outputs),
             Relay::Open {
                 nonce,
@@ -379,33 +454,41 @@ impl<P: PluginRuntime> Replica<P> {
             Relay::Ready { server, revisions } if server == from => {
                 self.lead_ready(server, revisions);
             }
-            Relay::SnapshotTaken { base, sequence } => {
-                self.outgoing.on_taken(from, base, sequence);
-            }
-            Relay::SnapshotChunk {
-                base,
-                sequence,
-                records,
-                end,
-            } => {
-                self.on_snapshot_piece(from, base, sequence, &records, end, outputs);
-            }
-            Relay::Refused(refused) if from_leader => {
+            Relay::Confirm { nonce } => self.lead_confirm(from, nonce),
+            Relay::Join { nonce, request } => self.lead_join(from, nonce, &request, outputs),
+            // In another's name.
+            _ => {}
+        }
+    }
+
+    /// A leader's answer, unless it comes from a server that led when it was sent.
+    fn on_leaders_word(&mut self, from: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
+        let epoch = self.epoch();
+        let leader = from;
+        if self.role != (Role::Following { leader, epoch }) {
+            return;
+        }
+        match relay {
+            Relay::Refused(refused) => {
                 self.defer(refused.after, Deferred::Refused(refused), outputs);
             }
-            Relay::Opening { nonce, session } if from_leader => self.on_opening(nonce, session),
+            Relay::Opening { nonce, session } => self.on_opening(nonce, session),
             Relay::Attaching {
                 nonce,
                 result,
                 after,
-            } if from_leader => {
+            } => {
                 self.on_attaching(nonce, result, after, outputs);
             }
-            // From a server that led when it was sent, or in another's name.
-            Relay::Refused(_)
-            | Relay::Opening { .. }
-            | Relay::Attaching { .. }
-            | Relay::Ready { .. } => {}
+            Relay::Confirmed { nonce, zxid } => self.on_confirmed(nonce, zxid, outputs),
+            Relay::Joining {
+                nonce,
+                result,
+                after,
+            } => {
+                self.on_joining(nonce, result, after, outputs);
+            }
+            _ => {}
         }
     }
 
@@ -448,7 +531,8 @@ impl<P: PluginRuntime> Replica<P> {
             .take()
             .into_iter()
             .map(|entrant| entrant.connection);
-        for connection in connections.chain(entrants) {
+        let newcomers = self.take_newcomers();
+        for connection in connections.chain(entrants).chain(newcomers) {
             Self::goodbye(connection, Fault::new(ErrorCode::NotServing, why), outputs);
         }
     }

@@ -15,6 +15,8 @@ use crate::record;
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     streams: BTreeMap<ServerId, Stream>,
+    /// Where the last stream to each follower began, complete or not.
+    bases: BTreeMap<ServerId, Zxid>,
 }
 
 #[derive(Debug)]
@@ -36,14 +38,22 @@ impl Outgoing {
             complete: false,
         };
         self.streams.insert(to, stream);
+        self.bases.insert(to, base);
+    }
+
+    /// True if what stands behind `after` follows a snapshot that was sent to that server.
+    pub(crate) fn has_sent(&self, to: ServerId, after: Zxid) -> bool {
+        self.bases.get(&to).is_some_and(|base| *base <= after)
     }
 
     pub(crate) fn abandon(&mut self, to: ServerId) {
         self.streams.remove(&to);
+        self.bases.remove(&to);
     }
 
     pub(crate) fn clear(&mut self) {
         self.streams.clear();
+        self.bases.clear();
     }
 
     pub(crate) fn on_taken(&mut self, from: ServerId, base: Zxid, sequence: u64) {

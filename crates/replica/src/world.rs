@@ -11,8 +11,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Attachment, CallId, Effect, Mount, ParkedCall, Password, Revision, SessionId, Sha256,
-    Stat, Xid, ZnodePath, Zxid,
+    Acl, Attachment, CallId, Effect, Ensemble, JoinToken, Mount, ParkedCall, Password, Revision,
+    SessionId, Sha256, Stat, Xid, ZnodePath, Zxid,
 };
 use zareba_tree::Tree;
 
@@ -59,6 +59,8 @@ pub(crate) struct World {
     mounts: Layer<ZnodePath, Mount>,
     plugins: Layer<String, Plugin>,
     components: Layer<Sha256, u64>,
+    ensembles: Layer<(), Ensemble>,
+    tokens: Layer<Sha256, JoinToken>,
     effects: Vec<Effect>,
     /// The zxid of the transaction being staged.
     pub(crate) zxid: Zxid,
@@ -71,7 +73,7 @@ pub(crate) struct World {
 /// A point of the staging to which it can be taken back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Savepoint {
-    marks: [usize; 11],
+    marks: [usize; 13],
     effects: usize,
 }
 
@@ -121,6 +123,14 @@ macro_rules! each_layer {
             let $layer = &mut $world.components;
             $action
         }
+        {
+            let $layer = &mut $world.ensembles;
+            $action
+        }
+        {
+            let $layer = &mut $world.tokens;
+            $action
+        }
     }};
 }
 
@@ -150,6 +160,8 @@ impl World {
                 self.mounts.mark(),
                 self.plugins.mark(),
                 self.components.mark(),
+                self.ensembles.mark(),
+                self.tokens.mark(),
             ],
             effects: self.effects.len(),
         }
@@ -166,6 +178,11 @@ impl World {
     pub(crate) fn abort(&mut self) {
         each_layer!(self, layer => layer.rollback(0));
         self.effects.clear();
+    }
+
+    /// True if the transaction being staged does anything.
+    pub(crate) fn has_staged(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// Hands the staged effects over.
@@ -452,5 +469,33 @@ impl World {
                 .component(sha256)
                 .map_or(0, |component| component.received()),
         }
+    }
+
+    /// The ensemble as the next transaction will find it, once a leader has written it down.
+    pub(crate) fn ensemble(&self) -> Option<&Ensemble> {
+        match self.ensembles.get(&()) {
+            Some(pending) => pending,
+            None => self.tree.ensemble(),
+        }
+    }
+
+    /// True if a transaction that sets the ensemble is proposed and not applied yet.
+    pub(crate) fn is_ensemble_in_flight(&self) -> bool {
+        self.ensembles.get(&()).is_some()
+    }
+
+    pub(crate) fn token(&self, hash: &Sha256) -> Option<&JoinToken> {
+        match self.tokens.get(hash) {
+            Some(pending) => pending,
+            None => self.tree.join_token(hash),
+        }
+    }
+
+    /// All tokens.
+    pub(crate) fn tokens(&self) -> Vec<JoinToken> {
+        let mut hashes: BTreeSet<_> = self.tree.join_tokens().map(|token| token.hash).collect();
+        hashes.extend(self.tokens.iter().map(|(hash, _)| *hash));
+        let known = hashes.iter().filter_map(|hash| self.token(hash));
+        known.cloned().collect()
     }
 }

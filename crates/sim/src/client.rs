@@ -291,7 +291,7 @@ impl Client {
             ServerMessage::Goodbye(fault) => {
                 self.goodbye(&fault, now, oracle)?;
             }
-            ServerMessage::Status(_) => {}
+            ServerMessage::Status(_) | ServerMessage::Joined(_) => {}
         }
         Ok(Vec::new())
     }
@@ -474,7 +474,9 @@ impl Session {
     }
 
     fn note_watch(&mut self, op: &Op, zxid: Zxid, answer: &Answer) {
-        let Op::Read(read) = op else { return };
+        let (Op::Read(read) | Op::LinearizableRead(read)) = op else {
+            return;
+        };
         let Ok(outcome) = answer else { return };
         let (Read::Get { path, watch }
         | Read::Exists { path, watch }

@@ -8,11 +8,11 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use zareba_log::{Epochs, Log, LogError};
-use zareba_model::{Entry, Zxid};
+use zareba_log::{Epochs, Log, LogError, LogSlice};
+use zareba_model::{Entry, ServerId, Zxid};
 use zareba_replica::recovery::{Recovered, RecoveredLog, Recovery, RecoveryError};
 use zareba_replica::{ImageWrite, Input};
-use zareba_zab::{Persist, Token};
+use zareba_zab::{LogRead, Persist, Token};
 
 use crate::dice::Dice;
 use crate::image::Image;
@@ -28,6 +28,14 @@ pub(crate) enum Job {
     Image(ImageWrite),
     /// A quorum has refilled this server.
     ClearDamage,
+    /// What the log holds behind `after` is read for another server.
+    Read {
+        to: ServerId,
+        after: Zxid,
+        upto: Zxid,
+        bytes_max: usize,
+        worth_max: u64,
+    },
     /// Part of a snapshot that was given up before it was written.
     Void {
         answered: bool,
@@ -286,6 +294,34 @@ impl Storage {
         self.log.as_ref().map_or(Epochs::default(), Log::epochs)
     }
 
+    fn read_log(
+        &mut self,
+        after: Zxid,
+        upto: Zxid,
+        bytes_max: usize,
+        worth_max: u64,
+    ) -> Result<LogRead, LogError> {
+        let Some(log) = &mut self.log else {
+            return Ok(LogRead::Gone);
+        };
+        if log.bytes_behind(after) > worth_max {
+            return Ok(LogRead::Gone);
+        }
+        let LogSlice::Entries {
+            after: floor,
+            mut entries,
+            ..
+        } = log.read_after(after, bytes_max)?
+        else {
+            return Ok(LogRead::Gone);
+        };
+        entries.retain(|entry| entry.zxid <= upto);
+        Ok(match entries.is_empty() {
+            true => LogRead::Gone,
+            false => LogRead::Entries { floor, entries },
+        })
+    }
+
     fn write(&mut self, jobs: Vec<Job>) -> Result<Vec<Input>, LogError> {
         let mut told = Vec::new();
         let mut persisted = None;
@@ -296,6 +332,16 @@ impl Storage {
                     persisted = Some(token);
                 }
                 Job::Image(write) => told.extend(self.write_image(write)?),
+                Job::Read {
+                    to,
+                    after,
+                    upto,
+                    bytes_max,
+                    worth_max,
+                } => {
+                    let result = self.read_log(after, upto, bytes_max, worth_max)?;
+                    told.push(Input::LogRead { to, after, result });
+                }
                 Job::Void { answered } => told.extend(answered.then_some(Input::ImageWritten)),
                 Job::ClearDamage => {
                     if let Some(log) = &mut self.log {

@@ -175,7 +175,7 @@ fn deployment() -> Vec<PluginOp> {
 fn read(dice: &mut Dice) -> Op {
     let path = any_path(dice);
     let watch = dice.percent(40);
-    Op::Read(match dice.below(3) {
+    let read = match dice.below(3) {
         0 => Read::Get { path, watch },
         1 => Read::Exists { path, watch },
         _ => Read::Children {
@@ -183,7 +183,11 @@ fn read(dice: &mut Dice) -> Op {
             page: ChildrenPage::default(),
             watch,
         },
-    })
+    };
+    match dice.below(8) {
+        0 => Op::LinearizableRead(read),
+        _ => Op::Read(read),
+    }
 }
 
 fn change(dice: &mut Dice) -> Change {

@@ -2,8 +2,8 @@
 //! Must never know where keys are kept; it takes and gives PEM texts only.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use zareba_model::ServerId;
 
@@ -58,6 +58,24 @@ impl CertificateAuthority {
     /// A server's certificate, for its peers and its clients. `names` are the DNS names and IP
     /// addresses by which clients reach it.
     pub fn issue_server(&self, id: ServerId, names: &[String]) -> Result<Credentials, TlsError> {
+        self.issue(Self::of_server(id, names)?)
+    }
+
+    /// The same for a key that stays where it is. Nothing of the request but its public key gets
+    /// into the certificate, which is returned as PEM.
+    pub fn sign_server(
+        &self,
+        request: &SigningRequest,
+        id: ServerId,
+        names: &[String],
+    ) -> Result<String, TlsError> {
+        let mut params = Self::of_server(id, names)?;
+        finish(&mut params);
+        let certificate = params.signed_by(&request.0.public_key, &self.issuer)?;
+        Ok(certificate.pem())
+    }
+
+    fn of_server(id: ServerId, names: &[String]) -> Result<CertificateParams, TlsError> {
         let mut params = CertificateParams::new(names)?;
         // Peers ask for this very server; clients, for any server of the ensemble.
         for name in [server_name(id), SERVER_DOMAIN.to_owned()] {
@@ -69,7 +87,7 @@ impl CertificateAuthority {
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        self.issue(params)
+        Ok(params)
     }
 
     /// A client's certificate; `name` is what access control lists call it.
@@ -91,14 +109,48 @@ impl CertificateAuthority {
     }
 
     fn issue(&self, mut params: CertificateParams) -> Result<Credentials, TlsError> {
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.use_authority_key_identifier_extension = true;
+        finish(&mut params);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Credentials {
             certificate_pem: certificate.pem(),
             key_pem: key.serialize_pem(),
         })
+    }
+}
+
+/// What all certificates but the authority's own have in common.
+fn finish(params: &mut CertificateParams) {
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+}
+
+/// A new private key, as PEM. It is a secret.
+pub fn generate_key() -> Result<String, TlsError> {
+    Ok(KeyPair::generate()?.serialize_pem())
+}
+
+/// Asks for a certificate for a key, as PEM; the key stays where it is.
+pub fn request_certificate(key_pem: &str) -> Result<String, TlsError> {
+    let key = KeyPair::from_pem(key_pem)?;
+    Ok(CertificateParams::default()
+        .serialize_request(&key)?
+        .pem()?)
+}
+
+/// Somebody asks for a certificate, and has shown to have the private key.
+#[derive(Debug)]
+pub struct SigningRequest(CertificateSigningRequestParams);
+
+impl SigningRequest {
+    /// Reads a request and checks its signature.
+    pub fn parse(pem: &str) -> Result<Self, TlsError> {
+        Ok(Self(CertificateSigningRequestParams::from_pem(pem)?))
+    }
+
+    /// The public key.
+    pub fn public_key(&self) -> &[u8] {
+        self.0.public_key.der_bytes()
     }
 }
 

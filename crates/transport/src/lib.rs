@@ -12,7 +12,9 @@
 //! This room must never know what any message means, who leads, or what a znode is.
 
 pub mod authority;
-pub use authority::{CertificateAuthority, Credentials};
+pub use authority::{
+    CertificateAuthority, Credentials, SigningRequest, generate_key, request_certificate,
+};
 
 pub mod identity;
 pub use identity::{SERVER_DOMAIN, server_id, server_name};

@@ -51,6 +51,21 @@ pub(crate) enum LinkError {
 }
 
 impl LinkError {
+    /// True if the other side said that this server should not connect to it.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let closed = match self {
+            Self::Connection(error) => error,
+            Self::Read(quinn::ReadError::ConnectionLost(error)) => error,
+            Self::ReadExact(quinn::ReadExactError::ReadError(
+                quinn::ReadError::ConnectionLost(error),
+            )) => error,
+            Self::Write(quinn::WriteError::ConnectionLost(error)) => error,
+            _ => return false,
+        };
+        matches!(closed, quinn::ConnectionError::ApplicationClosed(close)
+            if close.error_code == CLOSE_STRANGER)
+    }
+
     /// The number and the words that the peer is given with the end of the connection.
     fn close_code(&self) -> VarInt {
         match self {

@@ -89,26 +89,20 @@ impl Mesh {
         let dialler = peer_client_config(&config.ca_pem, &config.credentials)?;
         endpoint.set_default_client_config(dialler);
         let shared = Arc::new(Shared {
+            me: config.me,
             local_addr: endpoint.local_addr()?,
             endpoint,
             sink,
             outboxes: Mutex::default(),
+            doors: Mutex::default(),
+            peers: watch::Sender::new(config.peers),
             closing: watch::Sender::new(false),
             queue_bytes_max: config.queue_bytes_max,
         });
 
         let mut tasks = JoinSet::new();
-        let mut doors = BTreeMap::new();
-        for (peer, address) in config.peers {
-            if peer < config.me {
-                tasks.spawn(keep_dialling(shared.clone(), peer, address));
-            } else if peer > config.me {
-                let (door, connections) = mpsc::channel(1);
-                doors.insert(peer, door);
-                tasks.spawn(keep_accepting(shared.clone(), peer, connections));
-            }
-        }
-        tasks.spawn(answer_door(shared.clone(), doors));
+        tasks.spawn(keep_peers(shared.clone()));
+        tasks.spawn(answer_door(shared.clone()));
         let tasks = Arc::new(tokio::sync::Mutex::new(tasks));
         Ok(MeshHandle { shared, tasks })
     }
@@ -137,6 +131,14 @@ impl MeshHandle {
         Ok(())
     }
 
+    /// These are the peers from now on, with their addresses; an address without text is unknown.
+    /// A link to a server that is no peer any more ends a little later, so that it can still be
+    /// told so; a link that stands stays when its peer's address changes, and the next one is
+    /// dialled at the new address.
+    pub fn set_peers(&self, peers: BTreeMap<ServerId, String>) {
+        self.shared.peers.send_replace(peers);
+    }
+
     /// Tells all peers that this server goes and waits until they can have heard it. There is a
     /// `PeerDown` for each link, and no event after this returns.
     pub async fn close(&self) {
@@ -160,13 +162,45 @@ impl std::fmt::Debug for MeshHandle {
 }
 
 struct Shared {
+    me: ServerId,
     endpoint: Endpoint,
     local_addr: SocketAddr,
     sink: EventSink,
     /// Invariant: holds a peer exactly while its link stands.
     outboxes: Mutex<BTreeMap<ServerId, Arc<Outbox>>>,
+    /// Where connections of the peers go that dial this server.
+    doors: Mutex<BTreeMap<ServerId, Door>>,
+    /// Who the peers are, and where.
+    peers: watch::Sender<BTreeMap<ServerId, String>>,
     closing: watch::Sender<bool>,
     queue_bytes_max: usize,
+}
+
+/// Where a peer's task takes connections from.
+type Door = mpsc::Sender<Connection>;
+
+/// What the task of one peer is told while it runs.
+#[derive(Clone)]
+struct Orders {
+    /// Where the peer is.
+    address: watch::Receiver<String>,
+    /// True once it is a peer no more.
+    leaving: watch::Receiver<bool>,
+}
+
+impl Orders {
+    /// Returns a little after the peer has become none.
+    async fn left(&mut self) {
+        loop {
+            if self.leaving.wait_for(|leaving| *leaving).await.is_err() {
+                return;
+            }
+            let back = self.leaving.wait_for(|leaving| !*leaving);
+            if tokio::time::timeout(LINGER, back).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -174,10 +208,22 @@ impl Shared {
         self.outboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn doors(&self) -> MutexGuard<'_, BTreeMap<ServerId, Door>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs one link from its connection to its end; true if it ever stood.
-    async fn run_link(&self, peer: ServerId, connection: Connection) -> bool {
-        let link = match Link::establish(connection).await {
+    async fn run_link(&self, peer: ServerId, connection: Connection, orders: &mut Orders) -> bool {
+        let link = match Link::establish(connection.clone()).await {
             Ok(link) => link,
+            Err(error) if error.is_refusal() => {
+                tracing::warn!(
+                    %peer,
+                    "that server refuses this one as no member of its ensemble; if this server was \
+                     removed, stop it; if it was added just now, the other will learn so"
+                );
+                return false;
+            }
             Err(error) => {
                 tracing::debug!(%peer, %error, "no link");
                 return false;
@@ -196,7 +242,14 @@ impl Shared {
                 message,
             })
         });
-        let error = link.run(outbox, received).await;
+        let mut running = std::pin::pin!(link.run(outbox, received));
+        let error = tokio::select! {
+            error = &mut running => error,
+            () = orders.left() => {
+                connection.close(CLOSE_STRANGER, b"not a peer any more");
+                running.await
+            }
+        };
         self.outboxes().remove(&peer);
         tracing::info!(%peer, %error, "link down");
         (self.sink)(MeshEvent::PeerDown(peer));
@@ -226,18 +279,76 @@ impl Shared {
     }
 }
 
+/// The task of one peer, as its keeper sees it.
+struct Tended {
+    address: watch::Sender<String>,
+    leaving: watch::Sender<bool>,
+}
+
+/// Keeps a task for each peer, and for nobody else.
+async fn keep_peers(shared: Arc<Shared>) {
+    let mut peers = shared.peers.subscribe();
+    let mut closing = shared.closing.subscribe();
+    let mut tended: BTreeMap<ServerId, Tended> = BTreeMap::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        let wanted = peers.borrow_and_update().clone();
+        for (peer, it) in &tended {
+            it.leaving.send_replace(!wanted.contains_key(peer));
+        }
+        for (peer, address) in wanted {
+            if peer == shared.me {
+                continue;
+            }
+            match tended.get(&peer).filter(|it| !it.leaving.is_closed()) {
+                Some(it) => drop(it.address.send_replace(address)),
+                None => drop(tended.insert(peer, tend(&shared, peer, address, &mut tasks))),
+            }
+        }
+        tokio::select! {
+            changed = peers.changed() => if changed.is_err() { break },
+            _ = closing.wait_for(|closing| *closing) => break,
+            // Its peer may have become one again in its last moment.
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+    shared.doors().clear();
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Begins to keep a link to a peer. Of each pair the server with the larger id dials.
+fn tend(shared: &Arc<Shared>, peer: ServerId, address: String, tasks: &mut JoinSet<()>) -> Tended {
+    let tended = Tended {
+        address: watch::Sender::new(address),
+        leaving: watch::Sender::new(false),
+    };
+    let orders = Orders {
+        address: tended.address.subscribe(),
+        leaving: tended.leaving.subscribe(),
+    };
+    if peer < shared.me {
+        tasks.spawn(keep_dialling(shared.clone(), peer, orders));
+    } else {
+        let (door, connections) = mpsc::channel(1);
+        shared.doors().insert(peer, door);
+        tasks.spawn(keep_accepting(shared.clone(), peer, connections, orders));
+    }
+    tended
+}
+
 /// Keeps a link to a peer that this server has to dial.
-async fn keep_dialling(shared: Arc<Shared>, peer: ServerId, address: String) {
+async fn keep_dialling(shared: Arc<Shared>, peer: ServerId, mut orders: Orders) {
     let mut wait = BACK_OFF_MIN;
     loop {
+        let address = orders.address.borrow().clone();
         let stood = match shared.dial(peer, &address).await {
-            Some(connection) => shared.run_link(peer, connection).await,
+            Some(connection) => shared.run_link(peer, connection, &mut orders).await,
             None => false,
         };
         wait = if stood { BACK_OFF_MIN } else { wait };
         // Up to a quarter more, so that restarted servers do not dial in step.
         let jitter = rand::rng().random_range(0.0..0.25);
-        if !shared.pause(wait.mul_f64(1.0 + jitter)).await {
+        if *orders.leaving.borrow() || !shared.pause(wait.mul_f64(1.0 + jitter)).await {
             return;
         }
         wait = (wait * 2).min(BACK_OFF_MAX);
@@ -250,10 +361,12 @@ async fn keep_accepting(
     shared: Arc<Shared>,
     peer: ServerId,
     mut connections: mpsc::Receiver<Connection>,
+    mut orders: Orders,
 ) {
-    let mut next = connections.recv().await;
+    let mut idle = orders.clone();
+    let mut next = next_connection(&mut connections, &mut idle).await;
     while let Some(connection) = next {
-        let mut link = std::pin::pin!(shared.run_link(peer, connection.clone()));
+        let mut link = std::pin::pin!(shared.run_link(peer, connection.clone(), &mut orders));
         let newer = tokio::select! {
             _ = &mut link => None,
             newer = connections.recv() => {
@@ -264,14 +377,24 @@ async fn keep_accepting(
         };
         next = match newer {
             Some(newer) => Some(newer),
-            None => connections.recv().await,
+            None => next_connection(&mut connections, &mut idle).await,
         };
     }
 }
 
+/// The peer's next connection, unless it is a peer no more.
+async fn next_connection(
+    connections: &mut mpsc::Receiver<Connection>,
+    orders: &mut Orders,
+) -> Option<Connection> {
+    tokio::select! {
+        connection = connections.recv() => connection,
+        () = orders.left() => None,
+    }
+}
+
 /// Takes connections from peers and hands each to the task of the peer that its certificate names.
-async fn answer_door(shared: Arc<Shared>, doors: BTreeMap<ServerId, mpsc::Sender<Connection>>) {
-    let doors = Arc::new(doors);
+async fn answer_door(shared: Arc<Shared>) {
     let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let mut handshakes = JoinSet::new();
     while let Some(incoming) = shared.endpoint.accept().await {
@@ -280,15 +403,15 @@ async fn answer_door(shared: Arc<Shared>, doors: BTreeMap<ServerId, mpsc::Sender
             incoming.refuse();
             continue;
         };
-        let doors = doors.clone();
+        let shared = shared.clone();
         handshakes.spawn(async move {
-            admit(incoming, &doors).await;
+            admit(incoming, &shared).await;
             drop(place);
         });
     }
 }
 
-async fn admit(incoming: Incoming, doors: &BTreeMap<ServerId, mpsc::Sender<Connection>>) {
+async fn admit(incoming: Incoming, shared: &Shared) {
     let address = incoming.remote_address();
     let connecting = match incoming.accept() {
         Ok(connecting) => connecting,
@@ -300,8 +423,12 @@ async fn admit(incoming: Incoming, doors: &BTreeMap<ServerId, mpsc::Sender<Conne
         Err(_) => return tracing::warn!(%address, "a peer's handshake took too long"),
     };
     let peer = peer_of(&connection);
-    match peer.and_then(|peer| doors.get(&peer)) {
-        // A closed door means that the mesh is ending.
+    let is_peer = |peer: &ServerId| shared.peers.borrow().contains_key(peer);
+    let door = peer
+        .filter(is_peer)
+        .and_then(|peer| shared.doors().get(&peer).cloned());
+    match door {
+        // A closed door means that the mesh is ending, or that the peer has just become none.
         Some(door) => drop(door.send(connection).await),
         None => {
             tracing::warn!(%address, ?peer, "refused a server that should not connect here");
@@ -326,6 +453,9 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 /// Longest wait for a peer to answer. QUIC itself would ask ever more rarely for seconds, and a
 /// peer that has come back meanwhile would wait for the next time.
 const DIAL_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// How long a link stays to a server that is no peer any more.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Handshakes at once; more are refused, and a real peer tries again.
 const HANDSHAKES_MAX: usize = 64;

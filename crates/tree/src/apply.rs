@@ -118,6 +118,32 @@ impl Tree {
             | Effect::ActivateRevision { .. }
             | Effect::PutMount(_)
             | Effect::RemoveMount { .. } => self.apply_to_plugins(effect, changes),
+            Effect::SetEnsemble(_) | Effect::PutToken(_) | Effect::RemoveToken { .. } => {
+                self.apply_to_membership(effect, (zxid, time), changes);
+            }
+        }
+    }
+
+    fn apply_to_membership(&mut self, effect: &Effect, at: (Zxid, u64), changes: &mut Changes) {
+        let digest = &mut self.digest;
+        match effect {
+            Effect::SetEnsemble(ensemble) => {
+                self.membership.set(ensemble, at, digest);
+                self.dirty.mark(RecordKey::Ensemble);
+                changes.ensemble_changed = true;
+                if let Ok(path) = ZnodePath::parse(reserved::ENSEMBLE) {
+                    changes.events.push((path, EventKind::Changed));
+                }
+            }
+            Effect::PutToken(token) => {
+                self.membership.put_token(token.clone(), digest);
+                self.dirty.mark(RecordKey::Token(token.hash));
+            }
+            Effect::RemoveToken { hash } => {
+                self.membership.remove_token(hash, digest);
+                self.dirty.mark(RecordKey::Token(*hash));
+            }
+            _ => {}
         }
     }
 
@@ -228,12 +254,14 @@ impl Tree {
     fn subtract_node(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get(id) {
             self.digest.subtract(node.hash());
+            self.node_bytes = self.node_bytes.saturating_sub(node.snapshot_bytes());
         }
     }
 
     fn add_node(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get(id) {
             self.digest.add(node.hash());
+            self.node_bytes += node.snapshot_bytes();
         }
     }
 

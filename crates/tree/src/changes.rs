@@ -31,6 +31,8 @@ pub struct Changes {
     pub revisions_activated: Vec<(String, Sha256)>,
     /// True if a mount came, changed or went.
     pub mounts_changed: bool,
+    /// True if the ensemble was set.
+    pub ensemble_changed: bool,
     /// Set if this tree was not what the leader's was at the transaction's mark.
     pub diverged: Option<Divergence>,
 }

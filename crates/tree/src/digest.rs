@@ -25,6 +25,8 @@ pub(crate) enum Tag {
     Revision,
     Active,
     Chunk,
+    Ensemble,
+    Token,
 }
 
 /// A digest under way.

@@ -29,6 +29,9 @@ mod timers;
 mod plugins;
 pub use plugins::{Component, PluginRecord};
 
+mod membership;
+pub use membership::EnsembleRecord;
+
 mod apply;
 mod changes;
 pub use changes::{Changes, Divergence};

@@ -188,6 +188,12 @@ impl Node {
         }
     }
 
+    /// About how many bytes the node takes in a snapshot.
+    pub(crate) fn snapshot_bytes(&self) -> u64 {
+        const FIXED: usize = 50;
+        (FIXED + self.path.as_str().len() + self.data.as_slice().len()) as u64
+    }
+
     /// The node's share of the digest.
     pub(crate) fn hash(&self) -> u64 {
         let words = [

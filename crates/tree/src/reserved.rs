@@ -4,6 +4,7 @@
 //! ```text
 //! /zareba                        where the tree stands
 //! /zareba/calls/<id>             a parked call
+//! /zareba/ensemble               who belongs to the ensemble
 //! /zareba/mounts/<path>          a mount, its path escaped: / as %2F and % as %25
 //! /zareba/plugins/<name>/<sha>   a revision
 //! /zareba/sessions/<id>          a session
@@ -13,7 +14,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use zareba_model::{
-    CallId, Mount, ParkedCall, Revision, SessionId, Sha256, Stat, Timer, ZnodePath, Zxid,
+    CallId, Ensemble, MemberRole, Members, Mount, ParkedCall, Revision, SessionId, Sha256, Stat,
+    Timer, ZnodePath, Zxid,
 };
 
 use crate::plugins::PluginRecord;
@@ -23,13 +25,18 @@ use crate::tree::Tree;
 /// The subtree's root.
 pub const PATH: &str = "/zareba";
 
+/// Where the ensemble is shown.
+pub const ENSEMBLE: &str = "/zareba/ensemble";
+
 /// Its name among the root's children.
 pub const NAME: &str = "zareba";
 
 /// Most timers shown: the list is one node's data.
 const TIMERS_SHOWN_MAX: usize = 1_000;
 
-const FOLDERS: [&str; 5] = ["calls", "mounts", "plugins", "sessions", "timers"];
+const FOLDERS: [&str; 6] = [
+    "calls", "ensemble", "mounts", "plugins", "sessions", "timers",
+];
 
 /// True for the reserved subtree and all below it.
 pub fn is_reserved(path: &str) -> bool {
@@ -57,6 +64,7 @@ enum Shown<'a> {
     Revision(&'a Revision),
     Session(&'a Session),
     Timers,
+    Ensemble,
 }
 
 fn find<'a>(tree: &'a Tree, path: &'a str) -> Option<Shown<'a>> {
@@ -68,6 +76,7 @@ fn find<'a>(tree: &'a Tree, path: &'a str) -> Option<Shown<'a>> {
     Some(match (kind, name, rest) {
         (None, ..) => Shown::Tree,
         (Some("timers"), None, _) => Shown::Timers,
+        (Some("ensemble"), None, _) => Shown::Ensemble,
         (Some(kind), None, _) => Shown::Folder(FOLDERS.iter().find(|folder| **folder == kind)?),
         (Some("calls"), Some(id), None) => Shown::Call(tree.parked(CallId(parse_id(id)?))?),
         (Some("sessions"), Some(id), None) => {
@@ -105,6 +114,7 @@ pub(crate) fn data(tree: &Tree, path: &str) -> Option<Bytes> {
         }),
         Shown::Revision(revision) => revision_json(revision),
         Shown::Session(session) => session_json(tree, session),
+        Shown::Ensemble => ensemble_json(tree),
         Shown::Timers => tree
             .timers()
             .take(TIMERS_SHOWN_MAX)
@@ -124,6 +134,15 @@ pub(crate) fn stat(tree: &Tree, path: &str) -> Option<Stat> {
         _ => (Zxid::ZERO, 0),
     };
     let length = data(tree, path)?.len();
+    if let (Some(Shown::Ensemble), Some(record)) = (find(tree, path), tree.membership.record()) {
+        return Some(Stat {
+            mzxid: record.mzxid,
+            mtime: record.mtime,
+            version: record.ensemble.version,
+            data_length: u32::try_from(length).unwrap_or(u32::MAX),
+            ..Stat::default()
+        });
+    }
     Some(Stat {
         czxid: zxid,
         mzxid: zxid,
@@ -188,6 +207,34 @@ fn show_id(id: u64) -> String {
 fn parse_id(text: &str) -> Option<u64> {
     let id = u64::from_str_radix(text, 16).ok()?;
     (show_id(id) == text).then_some(id)
+}
+
+fn ensemble_json(tree: &Tree) -> Value {
+    let nobody = Ensemble::default();
+    let ensemble = tree.ensemble().unwrap_or(&nobody);
+    json!({
+        "version": ensemble.version,
+        "members": members_json(&ensemble.members),
+        "outgoing": ensemble.outgoing.as_ref().map(members_json),
+    })
+}
+
+fn members_json(members: &Members) -> Value {
+    let members = members.iter().map(|(server, member)| {
+        let (role, weight, group) = match member.role {
+            MemberRole::Voter { weight, group } => ("voter", Some(weight), Some(group)),
+            MemberRole::Observer => ("observer", None, None),
+        };
+        json!({
+            "server": server.0,
+            "role": role,
+            "weight": weight,
+            "group": group,
+            "peer_address": member.peer_address,
+            "client_address": member.client_address,
+        })
+    });
+    members.collect()
 }
 
 fn session_json(tree: &Tree, session: &Session) -> Value {

@@ -10,17 +10,20 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use zareba_model::{Acl, CallId, Mount, ParkedCall, SessionId, Sha256, Timer, ZnodePath, Zxid};
+use zareba_model::{
+    Acl, CallId, JoinToken, Mount, ParkedCall, SessionId, Sha256, Timer, ZnodePath, Zxid,
+};
 
 use crate::digest::Digest;
+use crate::membership::EnsembleRecord;
 use crate::node::{Data, Folder, Node};
 use crate::nodes::NodeId;
 use crate::plugins::PluginRecord;
 use crate::sessions::Session;
 use crate::tree::Tree;
 
-/// The name of a record. Their order is that of [`Tree::records_after`]: kinds as declared here,
-/// nodes before their children and children by name.
+/// The name of a record. Their order is that of [`Tree::records_after`]: kinds as declared here but
+/// for [`RecordKey::Meta`], which is last, nodes before their children and children by name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RecordKey {
     /// A node.
@@ -49,6 +52,10 @@ pub enum RecordKey {
     Mount(ZnodePath),
     /// Where the tree stands. Never among changed keys or in a walk: it changes always.
     Meta,
+    /// The ensemble.
+    Ensemble,
+    /// A token that lets a server join, by its hash.
+    Token(Sha256),
 }
 
 /// A piece of the state.
@@ -82,6 +89,10 @@ pub enum Record {
         /// The digest after it.
         digest: u64,
     },
+    /// The ensemble.
+    Ensemble(EnsembleRecord),
+    /// A token that lets a server join.
+    Token(JoinToken),
 }
 
 /// A node without its name and children.
@@ -143,6 +154,8 @@ impl Tree {
                 time: self.time,
                 digest: self.digest.0,
             }),
+            RecordKey::Ensemble => self.membership.record().cloned().map(Record::Ensemble),
+            RecordKey::Token(hash) => self.join_token(hash).cloned().map(Record::Token),
         }
     }
 
@@ -195,6 +208,11 @@ impl Tree {
                 .plugins
                 .mount_after(Some(path))
                 .map(|mount| RecordKey::Mount(mount.path.clone())),
+            RecordKey::Ensemble => None,
+            RecordKey::Token(hash) => self
+                .membership
+                .token_after(Some(*hash))
+                .map(RecordKey::Token),
             RecordKey::Meta => return None,
         };
         same_kind.or_else(|| {
@@ -217,6 +235,8 @@ impl Tree {
                 .plugins
                 .mount_after(None)
                 .map(|mount| RecordKey::Mount(mount.path.clone())),
+            7 => self.membership.record().map(|_| RecordKey::Ensemble),
+            8 => self.membership.token_after(None).map(RecordKey::Token),
             _ => None,
         }
     }
@@ -306,6 +326,12 @@ impl TreeBuilder {
             (RecordKey::Mount(path), Record::Mount(mount)) if path == mount.path => {
                 self.tree.plugins.put_mount(mount, digest);
             }
+            (RecordKey::Ensemble, Record::Ensemble(record)) => {
+                self.tree.membership.put(record, digest);
+            }
+            (RecordKey::Token(hash), Record::Token(token)) if hash == token.hash => {
+                self.tree.membership.put_token(token, digest);
+            }
             (RecordKey::Meta, Record::Meta { .. }) => {}
             (key, _) => return Err(RestoreError::Mismatched(key)),
         }
@@ -341,6 +367,7 @@ impl TreeBuilder {
         tree.consistent_at = consistent_at;
         tree.time = time;
         tree.digest = Digest(tree.recomputed_digest());
+        tree.node_bytes = tree.recomputed_node_bytes();
         if tree.is_consistent() {
             tree.history.push(applied, tree.digest.0);
         }
@@ -395,6 +422,7 @@ impl Ord for RecordKey {
                 },
             ) => (sha256, offset).cmp(&(other_sha256, other_offset)),
             (Self::Mount(a), Self::Mount(b)) => a.cmp(b),
+            (Self::Token(a), Self::Token(b)) => a.cmp(b),
             _ => rank(self).cmp(&rank(other)),
         }
     }
@@ -416,7 +444,9 @@ fn rank(key: &RecordKey) -> u8 {
         RecordKey::Plugin(_) => 4,
         RecordKey::ComponentChunk { .. } => 5,
         RecordKey::Mount(_) => 6,
-        RecordKey::Meta => 7,
+        RecordKey::Ensemble => 7,
+        RecordKey::Token(_) => 8,
+        RecordKey::Meta => 9,
     }
 }
 

@@ -4,13 +4,15 @@
 use std::ops::Bound;
 
 use zareba_model::{
-    Answer, CallId, Mount, ParkedCall, SessionId, Sha256, Timer, Xid, ZnodePath, Zxid,
+    Answer, CallId, Ensemble, JoinToken, Mount, ParkedCall, ServerId, SessionId, Sha256, Timer,
+    Xid, ZnodePath, Zxid,
 };
 
 use crate::calls::Calls;
 use crate::digest::{Digest, History};
 use crate::dirty::Dirty;
 use crate::ephemerals::Ephemerals;
+use crate::membership::Membership;
 use crate::node::{Node, NodeRef};
 use crate::nodes::Nodes;
 use crate::plugins::{Component, PluginRecord, Plugins};
@@ -29,6 +31,7 @@ pub struct Tree {
     pub(crate) calls: Calls,
     pub(crate) timers: Timers,
     pub(crate) plugins: Plugins,
+    pub(crate) membership: Membership,
     pub(crate) applied: Zxid,
     pub(crate) time: u64,
     /// Before this transaction the state may be a fuzzy image's, and its digest means nothing.
@@ -36,16 +39,22 @@ pub struct Tree {
     pub(crate) digest: Digest,
     pub(crate) history: History,
     pub(crate) dirty: Dirty,
+    /// About how many bytes all nodes take in a snapshot.
+    pub(crate) node_bytes: u64,
 }
 
 impl Default for Tree {
     fn default() -> Self {
         let mut tree = Self::bare();
         tree.digest = Digest(tree.recomputed_digest());
+        tree.node_bytes = tree.recomputed_node_bytes();
         tree.history.push(Zxid::ZERO, tree.digest.0);
         tree
     }
 }
+
+/// What a small record takes in a snapshot, about.
+const RECORD_BYTES: u64 = 100;
 
 impl Tree {
     /// The root alone, with no digest yet.
@@ -57,12 +66,14 @@ impl Tree {
             calls: Calls::default(),
             timers: Timers::default(),
             plugins: Plugins::default(),
+            membership: Membership::default(),
             applied: Zxid::ZERO,
             time: 0,
             consistent_at: Zxid::ZERO,
             digest: Digest::default(),
             history: History::default(),
             dirty: Dirty::default(),
+            node_bytes: 0,
         }
     }
 
@@ -111,6 +122,10 @@ impl Tree {
         self.history.at(zxid)
     }
 
+    pub(crate) fn recomputed_node_bytes(&self) -> u64 {
+        self.nodes.unordered().map(Node::snapshot_bytes).sum()
+    }
+
     /// The digest computed from all items anew; always equal to [`Tree::digest`].
     pub fn recomputed_digest(&self) -> u64 {
         let nodes = self
@@ -123,6 +138,7 @@ impl Tree {
             .wrapping_add(self.calls.hash())
             .wrapping_add(self.timers.hash())
             .wrapping_add(self.plugins.hash())
+            .wrapping_add(self.membership.hash())
     }
 
     /// The node at a path; the reserved subtree has none.
@@ -134,6 +150,13 @@ impl Tree {
     /// How many nodes there are, the root included.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// About how many bytes a snapshot of all this takes: for choosing what is cheaper to send.
+    pub fn snapshot_bytes(&self) -> u64 {
+        let components = self.components().map(|(_, component)| component.received());
+        let records = self.session_count() + self.parked_count() + self.timer_count();
+        self.node_bytes + components.sum::<u64>() + RECORD_BYTES * records as u64
     }
 
     /// Names of a node's children behind `after` that start with `prefix`, in order. The reserved
@@ -225,6 +248,27 @@ impl Tree {
     /// All components, by content address.
     pub fn components(&self) -> impl Iterator<Item = (&Sha256, &Component)> {
         self.plugins.components()
+    }
+
+    /// The ensemble, once a leader has written it down.
+    pub fn ensemble(&self) -> Option<&Ensemble> {
+        self.membership.record().map(|record| &record.ensemble)
+    }
+
+    /// The highest number that any member ever had.
+    pub fn highest_server(&self) -> ServerId {
+        let record = self.membership.record();
+        record.map_or(ServerId(0), |record| record.highest)
+    }
+
+    /// The token with that hash, expired or not.
+    pub fn join_token(&self, hash: &Sha256) -> Option<&JoinToken> {
+        self.membership.token(hash)
+    }
+
+    /// All tokens, by hash.
+    pub fn join_tokens(&self) -> impl Iterator<Item = &JoinToken> {
+        self.membership.tokens()
     }
 
     /// The parked call of that id.

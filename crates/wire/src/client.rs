@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use zareba_model::{
-    Acked, Answer, Event, Fault, Op, Password, ServerId, ServerStatus, SessionId, WatchSpec, Xid,
-    Zxid,
+    Acked, Answer, Ensemble, Event, Fault, Op, Password, ServerId, ServerStatus, SessionId,
+    WatchSpec, Xid, Zxid,
 };
 
 /// The protocol's name in TLS.
@@ -27,6 +27,8 @@ pub enum ClientMessage {
     Ping,
     /// Asks the server about itself; may be the only message of a stream, without `Hello`.
     Status,
+    /// A new server wants to become a member; the only message of a stream, without `Hello`.
+    Join(JoinMessage),
 }
 
 /// How a client enters.
@@ -66,6 +68,8 @@ pub enum ServerMessage {
     Goodbye(Fault),
     /// The answer to `Status`.
     Status(ServerStatus),
+    /// The answer to `Join`: the new server is a member. Refusals are a `Goodbye`.
+    Joined(Joined),
 }
 
 /// What a client learns on entering.
@@ -83,4 +87,36 @@ pub struct Welcome {
     pub server: ServerId,
     /// What this server had applied.
     pub zxid: Zxid,
+}
+
+/// What a server shows that wants to become a member. `Debug` hides the secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinMessage {
+    /// The token's secret.
+    pub secret: [u8; 32],
+    /// A certificate signing request, PEM; the key stays where it was made.
+    pub request_pem: String,
+    /// Where other servers will reach it, `host:port`.
+    pub peer_address: String,
+    /// Where clients will reach it, `host:port`.
+    pub client_address: String,
+}
+
+impl std::fmt::Debug for JoinMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "JoinMessage({}, redacted)", self.peer_address)
+    }
+}
+
+/// What a new member needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Its number.
+    pub server: ServerId,
+    /// Its certificate, PEM.
+    pub certificate_pem: String,
+    /// Who signed it and all others, PEM.
+    pub ca_pem: String,
+    /// The ensemble that it is a member of.
+    pub ensemble: Ensemble,
 }

@@ -11,13 +11,13 @@ pub mod frame;
 pub use frame::{FrameDecoder, decode, encode_frame, encode_frame_within};
 
 pub mod client;
-pub use client::{ClientMessage, Hello, ServerMessage, Welcome};
+pub use client::{ClientMessage, Hello, JoinMessage, Joined, ServerMessage, Welcome};
 
 pub mod relay;
 pub use relay::{decode_relay, encode_relay};
 
 pub mod txn;
-pub use txn::{decode_txn, encode_txn};
+pub use txn::{decode_txn, encode_txn, ensemble_in};
 
 pub mod record;
 pub use record::{decode_record, encode_record};

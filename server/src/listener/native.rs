@@ -5,6 +5,7 @@
 //! loop has queued are written at once. Neither direction ever copies a batch twice.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -15,7 +16,8 @@ use zareba_model::{ErrorCode, Fault, Principal, limits};
 use zareba_replica::Input;
 use zareba_wire::{ClientMessage, FrameDecoder, ServerMessage, client, decode};
 
-use crate::connection::{CREDIT_MAX, ClientConnection, Outgoing, request_weight};
+use crate::admission::Applicant;
+use crate::connection::{CREDIT_MAX, ClientConnection, Doorway, Outgoing, request_weight};
 use crate::process;
 
 /// Why a stream ended, as far as its connection must know.
@@ -43,6 +45,9 @@ pub(crate) struct NativeStream {
     out: BytesMut,
     /// Runs until the client has said hello.
     hello_deadline: Option<Pin<Box<Sleep>>>,
+    doorway: Arc<Doorway>,
+    /// A new server that waits for its certificate.
+    applicant: Option<Applicant>,
 }
 
 enum Wake {
@@ -58,6 +63,7 @@ impl NativeStream {
         connection: ClientConnection,
         principals: Vec<Principal>,
         (send, recv): (SendStream, RecvStream),
+        doorway: Arc<Doorway>,
     ) -> Self {
         Self {
             connection,
@@ -68,6 +74,8 @@ impl NativeStream {
             read_bytes: READ_BYTES_MIN,
             out: BytesMut::new(),
             hello_deadline: Some(Box::pin(tokio::time::sleep(HELLO_WITHIN))),
+            doorway,
+            applicant: None,
         }
     }
 
@@ -175,6 +183,16 @@ impl NativeStream {
                 })
             }
             ClientMessage::Status => Ok(Input::Status { connection }),
+            ClientMessage::Join(_) if greeted => Err(out_of_order("a Join behind Hello")),
+            ClientMessage::Join(message) => {
+                let (applicant, request) = self.doorway.admission.hear(&message)?;
+                self.hello_deadline = None;
+                self.applicant = Some(applicant);
+                Ok(Input::Join {
+                    connection,
+                    request,
+                })
+            }
             ClientMessage::Request { .. } | ClientMessage::Ping if !greeted => {
                 Err(out_of_order("a request before Hello"))
             }
@@ -198,7 +216,7 @@ impl NativeStream {
                 return Some(self.finish(Ending::Told).await);
             };
             for message in messages {
-                encode(message, &mut self.out);
+                encode(self.complete(message), &mut self.out);
                 if self.out.len() >= WRITE_BYTES
                     && let Err(ending) = self.flush().await
                 {
@@ -208,6 +226,19 @@ impl NativeStream {
             self.connection.has_left(weight);
         }
         self.flush().await.err()
+    }
+
+    /// Adds what only the shell knows.
+    fn complete(&self, message: ServerMessage) -> ServerMessage {
+        match (message, &self.applicant) {
+            (ServerMessage::Joined(mut joined), Some(applicant)) => {
+                match self.doorway.admission.sign(applicant, &mut joined) {
+                    Ok(()) => ServerMessage::Joined(joined),
+                    Err(fault) => ServerMessage::Goodbye(fault),
+                }
+            }
+            (message, _) => message,
+        }
     }
 
     async fn flush(&mut self) -> Result<(), Ending> {

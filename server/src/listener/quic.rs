@@ -125,9 +125,14 @@ async fn serve(
     let id = client.id;
     let address = connection.remote_address();
     tracing::debug!(connection = id.0, %address, "a client has come");
-    let ending = NativeStream::new(client, principals(&connection), stream)
-        .serve()
-        .await;
+    let ending = NativeStream::new(
+        client,
+        principals(&connection),
+        stream,
+        Arc::clone(&doorway),
+    )
+    .serve()
+    .await;
     tracing::debug!(connection = id.0, ?ending, "a client has gone");
     match ending {
         Ending::Left | Ending::Told => connection.close(code(CODE_DONE), b""),

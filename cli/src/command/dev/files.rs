@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use zareba_client::model::ServerId;
+use zareba_client::model::{Ensemble, Member, MemberRole, ServerId};
 use zareba_server::{CertificateAuthority, DoorLimits, IdentityFiles, ServerConfig, Timing};
 
 use crate::profile;
@@ -58,15 +58,21 @@ impl Files {
 
     /// One server's configuration.
     pub(super) fn server_config(&self, place: &Place, places: &[Place]) -> ServerConfig {
-        let others = places.iter().filter(|other| other.id != place.id);
+        let member = |place: &Place| Member {
+            role: MemberRole::VOTER,
+            peer_address: place.peer.to_string(),
+            client_address: place.client.to_string(),
+        };
         ServerConfig {
             id: place.id,
             data_dir: self.folder(place.id).join("data"),
             client_listen: place.client,
             peer_listen: place.peer,
-            peers: others
-                .map(|other| (other.id, other.peer.to_string()))
-                .collect(),
+            ensemble: Ensemble {
+                version: 0,
+                members: places.iter().map(|it| (it.id, member(it))).collect(),
+                outgoing: None,
+            },
             identity: self.identity(place.id),
             names: Vec::new(),
             timing: Timing::default(),
@@ -96,6 +102,7 @@ impl Files {
             key: folder.join("server.key"),
             ca: self.dir.join("ca.pem"),
             client_ca: self.dir.join("ca.pem"),
+            ca_key: Some(self.dir.join("ca.key")),
         }
     }
 
@@ -120,7 +127,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 /// Writes beside and renames, so that a crash leaves the old file or the new one. Keys are
 /// readable by their owner only.
-fn write(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
+pub(in crate::command) fn write(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let beside = path.with_extension("new");
     let mode = if secret { 0o600 } else { 0o644 };

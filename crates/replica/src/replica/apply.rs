@@ -38,6 +38,9 @@ impl<P: PluginRuntime> Replica<P> {
             self.answer(txn, &changes, outputs);
         }
         self.follow_sessions(&changes, outputs);
+        if changes.ensemble_changed {
+            self.follow_ensemble(outputs);
+        }
         if !changes.components_completed.is_empty() {
             self.compile_new(outputs);
         }

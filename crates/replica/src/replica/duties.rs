@@ -121,7 +121,7 @@ impl<P: PluginRuntime> Replica<P> {
     }
 
     /// A transaction of the leader's own, unless `work` says that there is nothing to do.
-    fn by_the_system(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> bool) {
+    pub(super) fn by_the_system(&mut self, work: impl FnOnce(&mut Prepare<'_, P>) -> bool) {
         let Some(worth_it) = self.stage(work) else {
             return;
         };

@@ -131,11 +131,7 @@ impl<P: PluginRuntime> Replica<P> {
         // A node's end is told once, whatever the client waits for there, as it is when it happens.
         let mut ended = BTreeSet::new();
         for spec in watches {
-            let stat = self
-                .world
-                .tree
-                .node(spec.path.as_str())
-                .map(|node| node.stat());
+            let stat = self.world.tree.stat(&spec.path);
             match watch::missed(&spec, stat, last_zxid) {
                 Some(EventKind::Deleted) if !ended.insert(spec.path.clone()) => {}
                 Some(kind) => {
@@ -178,6 +174,7 @@ impl<P: PluginRuntime> Replica<P> {
 
     pub(super) fn on_disconnected(&mut self, connection: ConnectionId) {
         self.entering.remove_connection(connection);
+        self.forget_newcomer(connection);
         if let Some(session) = self.held.session_of(connection) {
             self.held.remove(session);
             self.watches.remove_session(session);

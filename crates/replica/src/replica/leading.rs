@@ -10,6 +10,7 @@ use zareba_model::{
 use zareba_wire::encode_txn;
 
 use super::Replica;
+use super::confirm::Questions;
 use crate::expiry::Expiry;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
@@ -33,6 +34,7 @@ pub(super) struct Leading {
     pub(super) retry_due: BTreeMap<ZnodePath, zareba_zab::Now>,
     /// The last digest shipped.
     marked: Zxid,
+    pub(super) questions: Questions,
 }
 
 impl Leading {
@@ -187,7 +189,7 @@ impl<P: PluginRuntime> Replica<P> {
 
     /// The newest transaction of this reign, or what the log ends with. The log alone does not tell:
     /// it gets a batch of proposals at its end.
-    fn last_proposed(&self) -> Zxid {
+    pub(super) fn last_proposed(&self) -> Zxid {
         let own = self.leading.as_ref().and_then(|leading| leading.own.back());
         own.map_or(self.zab.last_logged(), |(zxid, _)| *zxid)
     }
@@ -258,7 +260,7 @@ impl<P: PluginRuntime> Replica<P> {
         }
     }
 
-    fn answer_server(&mut self, to: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
+    pub(super) fn answer_server(&mut self, to: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
         if to != self.me {
             return outputs.push(Output::SendRelay { to, relay });
         }
@@ -273,6 +275,14 @@ impl<P: PluginRuntime> Replica<P> {
                 after,
             } => {
                 self.on_attaching(nonce, result, after, outputs);
+            }
+            Relay::Confirmed { nonce, zxid } => self.on_confirmed(nonce, zxid, outputs),
+            Relay::Joining {
+                nonce,
+                result,
+                after,
+            } => {
+                self.on_joining(nonce, result, after, outputs);
             }
             other => panic!("a leader must never answer itself with {other:?}"),
         }
@@ -294,6 +304,8 @@ impl<P: PluginRuntime> Replica<P> {
             };
             can(&me) && ensemble.is_quorum(|server| can(&server))
         };
+        let zab = &self.zab;
+        let level = |server: ServerId| server == me || zab.is_level(server);
         self.world.begin(zxid, time);
         Some(work(&mut Prepare {
             world: &mut self.world,
@@ -301,6 +313,7 @@ impl<P: PluginRuntime> Replica<P> {
             plugins: &mut self.plugins,
             compiled: &self.compiled,
             ready: &ready,
+            level: &level,
             seed: self.config.seed,
             log: &mut self.log,
         }))

@@ -13,9 +13,10 @@ use crate::plugin::{Caller, GuestAnswer, GuestEntry, GuestFailure, PluginRuntime
 impl<P: PluginRuntime> Replica<P> {
     pub(super) fn read(&mut self, session: SessionId, op: Op) -> Answer {
         match op {
-            Op::Read(read) => self.read_tree(session, read),
+            Op::Read(read) | Op::LinearizableRead(read) => self.read_tree(session, read),
+            Op::Sync => Ok(Outcome::Synced),
             Op::Call { mount, op, input } => self.query(session, &mount, op, input),
-            Op::Write(_) | Op::Sync => {
+            Op::Write(_) => {
                 panic!("a write must never stand in line as a read")
             }
         }

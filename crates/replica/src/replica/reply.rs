@@ -20,7 +20,7 @@ impl<P: PluginRuntime> Replica<P> {
             };
             let connection = held.connection;
             match held.line.front().map(|waiting| &waiting.state) {
-                None | Some(State::Forwarded(_)) => return,
+                None | Some(State::Forwarded(_) | State::Unconfirmed(..)) => return,
                 Some(State::Read(_)) if !serving => return,
                 Some(State::Read(_) | State::Settled(_)) => {}
             }
@@ -30,7 +30,7 @@ impl<P: PluginRuntime> Replica<P> {
             let answer = match state {
                 State::Settled(answer) => answer,
                 State::Read(op) => self.read(session, op),
-                State::Forwarded(_) => return,
+                State::Forwarded(_) | State::Unconfirmed(..) => return,
             };
             self.reply(connection, xid, answer, outputs);
         }
@@ -82,6 +82,8 @@ impl<P: PluginRuntime> Replica<P> {
             for told in entry.remove() {
                 match told {
                     Deferred::Refused(refused) => self.settle_refused(refused, outputs),
+                    Deferred::Confirmed(question) => self.settle_confirmed(question, outputs),
+                    Deferred::Joined(nonce, result) => self.welcome_server(nonce, result, outputs),
                     Deferred::NotAdmitted(nonce, fault) => {
                         if let Some(entrant) = self.entering.remove(nonce) {
                             Self::goodbye(entrant.connection, fault, outputs);

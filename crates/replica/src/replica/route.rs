@@ -46,10 +46,11 @@ impl<P: PluginRuntime> Replica<P> {
         held.acked = acked;
         let state = match admit::check(&op, &held.acked) {
             Err(fault) => State::Settled(Err(fault)),
-            Ok(()) => match self.is_read(&op) {
-                true => State::Read(op),
-                false => State::Forwarded(op),
-            },
+            Ok(()) if matches!(op, Op::Sync | Op::LinearizableRead(_)) => {
+                State::Unconfirmed(op, self.confirming.wait(session))
+            }
+            Ok(()) if self.is_read(&op) => State::Read(op),
+            Ok(()) => State::Forwarded(op),
         };
         if self.config.has_bug(Bug::WatchSetBeforeRead)
             && let State::Read(Op::Read(
@@ -74,7 +75,7 @@ impl<P: PluginRuntime> Replica<P> {
         match op {
             Op::Read(_) => true,
             Op::Call { mount, op, .. } => self.query_mount(mount, op).is_some(),
-            Op::Write(_) | Op::Sync => false,
+            Op::Write(_) | Op::LinearizableRead(_) | Op::Sync => false,
         }
     }
 

@@ -51,6 +51,16 @@ impl<P: PluginRuntime> Replica<P> {
         }
     }
 
+    /// How many bytes of the log it is worth to send a follower: no more than a snapshot would
+    /// take, unless it got a snapshot just now and needs what came behind it. Another snapshot
+    /// would only begin the same again.
+    pub(super) fn worth_of_reading(&self, to: ServerId, after: Zxid) -> u64 {
+        if self.outgoing.has_sent(to, after) {
+            return u64::MAX;
+        }
+        self.world.tree.snapshot_bytes()
+    }
+
     pub(super) fn receive_snapshot(
         &mut self,
         from: ServerId,
@@ -112,6 +122,7 @@ impl<P: PluginRuntime> Replica<P> {
             panic!("a snapshot must be installed only after it has arrived: {base}");
         };
         self.world.tree = tree;
+        self.follow_ensemble(outputs);
         self.checkpoint.restart();
         for held in self.held.take() {
             let why = format!(
@@ -122,7 +133,7 @@ impl<P: PluginRuntime> Replica<P> {
             Self::goodbye(held.connection, fault, outputs);
         }
         self.compile_new(outputs);
-        let ensemble = None;
+        let ensemble = self.world.tree.ensemble().cloned();
         self.zab(zareba_zab::Input::SnapshotInstalled { base, ensemble });
         for input in std::mem::take(&mut self.zab_waiting) {
             self.drain_zab(outputs);

@@ -1,7 +1,10 @@
 //! Staging: what the transaction being prepared changes. Each function keeps its tables and the list
 //! of effects in step.
 
-use zareba_model::{Answer, Effect, Mount, ParkedCall, SessionId, Sha256, Timer, Xid, ZnodePath};
+use zareba_model::{
+    Answer, Effect, Ensemble, JoinToken, Mount, ParkedCall, SessionId, Sha256, Timer, Xid,
+    ZnodePath,
+};
 
 use super::{LiveSession, Node, Plugin, World};
 
@@ -77,6 +80,21 @@ impl World {
 
     pub(crate) fn stage_component(&mut self, sha256: Sha256, received: u64) {
         self.components.put(sha256, Some(received), self.zxid);
+    }
+
+    pub(crate) fn stage_ensemble(&mut self, ensemble: Ensemble) {
+        self.ensembles.put((), Some(ensemble.clone()), self.zxid);
+        self.effects.push(Effect::SetEnsemble(ensemble));
+    }
+
+    pub(crate) fn stage_token(&mut self, token: JoinToken) {
+        self.tokens.put(token.hash, Some(token.clone()), self.zxid);
+        self.effects.push(Effect::PutToken(token));
+    }
+
+    pub(crate) fn stage_token_gone(&mut self, hash: Sha256) {
+        self.tokens.put(hash, None, self.zxid);
+        self.effects.push(Effect::RemoveToken { hash });
     }
 
     pub(crate) fn stage_effect(&mut self, effect: Effect) {

@@ -120,6 +120,22 @@ impl Cluster {
                 }
                 self.push_job(server, Job::Image(write));
             }
+            Output::ReadLog {
+                to,
+                after,
+                upto,
+                bytes_max,
+                worth_max,
+            } => self.push_job(
+                server,
+                Job::Read {
+                    to,
+                    after,
+                    upto,
+                    bytes_max,
+                    worth_max,
+                },
+            ),
             Output::Compile { sha256, pieces } => {
                 let at = self.now + self.dice.below(50_000);
                 let boot = self.server(server).boot;
@@ -127,7 +143,7 @@ impl Cluster {
                 self.schedule.at(at, event);
             }
             Output::Role(role) => self.takes_role(server, role)?,
-            Output::PluginLog { .. } => {}
+            Output::PluginLog { .. } | Output::Ensemble(_) | Output::Removed { .. } => {}
         }
         Ok(())
     }

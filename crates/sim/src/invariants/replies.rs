@@ -28,16 +28,23 @@ pub(crate) fn check(
     match asked.op {
         Op::Read(read) => super::reads::check(&oracle.reference, read, zxid, answer),
         Op::Call { op, .. } if op == "holder" => Ok(()),
-        op => {
-            in_history(oracle, asked, zxid, answer)?;
-            if matches!(op, Op::Sync) {
-                hold!(
-                    zxid >= asked.committed,
-                    NAME,
-                    "a sync came back at {zxid}, asked when {} was committed",
-                    asked.committed
-                );
+        Op::Sync | Op::LinearizableRead(_) => {
+            hold!(
+                zxid >= asked.committed,
+                NAME,
+                "{:?} came back at {zxid}, asked when {} was committed",
+                asked.op,
+                asked.committed
+            );
+            match asked.op {
+                Op::LinearizableRead(read) => {
+                    super::reads::check(&oracle.reference, read, zxid, answer)
+                }
+                _ => must_end_well(asked, answer),
             }
+        }
+        _ => {
+            in_history(oracle, asked, zxid, answer)?;
             of_lock(oracle, asked, answer)
         }
     }
@@ -62,12 +69,16 @@ fn in_history(
         asked.session,
         asked.op
     );
-    if let Op::Write(Write::Multi(changes)) = asked.op {
-        multi_atomicity::check(changes, answer, executed)?;
+    match asked.op {
+        Op::Write(Write::Multi(changes)) => multi_atomicity::check(changes, answer, executed),
+        Op::Write(Write::CloseSession) => must_end_well(asked, answer),
+        _ => Ok(()),
     }
-    let must_end_well = matches!(asked.op, Op::Sync | Op::Write(Write::CloseSession));
+}
+
+fn must_end_well(asked: &Asked<'_>, answer: &Answer) -> Result<(), Violation> {
     hold!(
-        !must_end_well || answer.is_ok() || is_of_session(answer),
+        answer.is_ok() || is_of_session(answer),
         NAME,
         "{:?} was answered {answer:?}",
         asked.op

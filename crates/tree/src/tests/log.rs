@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, DigestMark, Effect, ErrorCode, Fault,
-    Limits, Mount, Outcome, ParkedCall, Password, Permissions, PluginDescription, Principal,
-    Revision, ServerId, SessionId, Sha256, Timer, Txn, Xid, ZnodePath, Zxid,
+    Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, DigestMark, Effect, Ensemble,
+    ErrorCode, Fault, JoinToken, Limits, Mount, Outcome, ParkedCall, Password, Permissions,
+    PluginDescription, Principal, Revision, ServerId, SessionId, Sha256, Timer, Txn, Xid,
+    ZnodePath, Zxid,
 };
 
 use crate::tree::Tree;
@@ -126,7 +127,7 @@ impl Leader {
     }
 
     fn effects(&mut self, tree: &Tree, zxid: Zxid) -> Vec<Effect> {
-        match self.random.below(16) {
+        match self.random.below(17) {
             0..=4 => self.create(tree),
             5..=6 => self.set(tree),
             7..=9 => self.delete(tree),
@@ -135,7 +136,27 @@ impl Leader {
             12 => self.park(tree, zxid),
             13 => self.end(tree),
             14 => self.timer(tree),
+            15 => self.membership(tree),
             _ => self.plugin(tree, zxid),
+        }
+    }
+
+    fn membership(&mut self, tree: &Tree) -> Vec<Effect> {
+        let hash = Sha256([self.random.below(4) as u8; 32]);
+        match self.random.below(3) {
+            0 => {
+                let servers = 1 + self.random.below(5);
+                let mut ensemble = Ensemble::of_voters((1..=servers).map(ServerId));
+                ensemble.version = tree.ensemble().map_or(1, |ensemble| ensemble.version + 1);
+                vec![Effect::SetEnsemble(ensemble)]
+            }
+            1 => vec![Effect::PutToken(JoinToken {
+                hash,
+                voter: self.random.below(2) == 0,
+                expires: tree.time() + self.random.below(100),
+                taken: None,
+            })],
+            _ => vec![Effect::RemoveToken { hash }],
         }
     }
 

@@ -51,6 +51,9 @@ fn apply(model: &mut Model, zxid: Zxid, txn: &Txn) -> Vec<(String, EventKind)> {
                 events.push((path.to_string(), EventKind::Deleted));
                 events.push(list_changed(model, path, zxid, -1));
             }
+            Effect::SetEnsemble(_) => {
+                events.push(("/zareba/ensemble".to_owned(), EventKind::Changed));
+            }
             _ => {}
         }
     }
@@ -102,6 +105,7 @@ fn every_node_stat_list_event_and_digest_is_the_models() {
                 "seed {seed} at {zxid}"
             );
             assert_eq!(tree.digest(), follower.digest());
+            assert_eq!(tree.node_bytes, tree.recomputed_node_bytes());
             assert_eq!(tree.node_count(), model.len());
         }
         for (path, plain) in &model {

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Acked, Acl, Answer, CallId, Cause, ChildrenPage, DigestMark, Effect, ErrorCode, Outcome,
-    ParkedCall, Password, ServerId, SessionId, Txn, Xid, Zxid,
+    Acked, Acl, Answer, CallId, Cause, ChildrenPage, DigestMark, Effect, Ensemble, ErrorCode,
+    EventKind, Outcome, ParkedCall, Password, ServerId, SessionId, Txn, Xid, Zxid,
 };
 
 use crate::tests::log::path;
@@ -293,6 +293,7 @@ fn the_reserved_subtree_shows_records_but_no_password() {
     for folder in [
         "/zareba",
         "/zareba/calls",
+        "/zareba/ensemble",
         "/zareba/mounts",
         "/zareba/plugins",
         "/zareba/timers",
@@ -320,4 +321,42 @@ fn effects_on_the_root_and_the_reserved_subtree_do_nothing() {
     let changes = apply(&mut tree, effects, Cause::System);
     assert_eq!(changes.events, []);
     assert_eq!((tree.digest(), tree.node_count()), (digest, 1));
+}
+
+#[test]
+fn the_ensemble_is_a_node_that_tells_its_watchers() {
+    let mut tree = Tree::default();
+    let node = path("/zareba/ensemble");
+    let ensemble = Ensemble {
+        version: 5,
+        ..Ensemble::of_voters([1, 2].map(ServerId))
+    };
+    let changes = apply(
+        &mut tree,
+        vec![Effect::SetEnsemble(ensemble.clone())],
+        Cause::System,
+    );
+    assert!(changes.ensemble_changed);
+    assert_eq!(changes.events, [(node.clone(), EventKind::Changed)]);
+    let Ok(Outcome::Got { data, stat }) = tree.get(&node) else {
+        panic!("expected the node");
+    };
+    let shown: serde_json::Value = serde_json::from_slice(&data).unwrap();
+    assert_eq!(shown["members"][1]["server"], 2);
+    assert_eq!(shown["members"][1]["role"], "voter");
+    assert!(shown["outgoing"].is_null());
+    assert_eq!((stat.version, stat.mzxid), (5, tree.applied()));
+
+    let later = Ensemble {
+        version: 6,
+        outgoing: Some(ensemble.members),
+        ..Ensemble::of_voters([ServerId(1)])
+    };
+    apply(&mut tree, vec![Effect::SetEnsemble(later)], Cause::System);
+    let Some(stat) = tree.stat(&node) else {
+        panic!("expected the node");
+    };
+    assert_eq!((stat.version, stat.mzxid), (6, tree.applied()));
+    assert_eq!(tree.highest_server(), ServerId(2));
+    assert_eq!(tree.digest(), tree.recomputed_digest());
 }

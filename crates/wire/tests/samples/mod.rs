@@ -8,12 +8,13 @@ use bytes::Bytes;
 use zareba_model::plugin::GuestEvent;
 use zareba_model::{
     Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, Change, ChildrenPage, CreateMode,
-    DigestMark, Effect, Epoch, ErrorCode, Event, EventKind, Fault, Forward, Limits, Mount, Op,
-    OpDescription, Outcome, ParkedCall, Password, Permissions, PluginDescription, PluginOp,
-    Principal, Read, Refused, Relay, Revision, ServerId, ServerStatus, SessionId, Sha256, Stat,
-    Timer, Txn, WatchDescription, WatchKind, WatchSpec, Write, Xid, ZnodePath, Zxid,
+    DigestMark, Effect, Ensemble, EnsembleChange, EnsembleOp, Epoch, ErrorCode, Event, EventKind,
+    Fault, Forward, JoinRequest, JoinToken, Limits, Member, MemberRole, Mount, Op, OpDescription,
+    Outcome, ParkedCall, Password, Permissions, PluginDescription, PluginOp, Principal, Read,
+    Refused, Relay, Revision, ServerId, ServerStatus, SessionId, Sha256, Stat, TakenToken, Timer,
+    Txn, WatchDescription, WatchKind, WatchSpec, Write, Xid, ZnodePath, Zxid,
 };
-use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
+use zareba_wire::{ClientMessage, Hello, JoinMessage, Joined, ServerMessage, Welcome};
 
 const SESSION: SessionId = SessionId(0x0000_0002_0000_0007);
 const SHA: Sha256 = Sha256([0xab; 32]);
@@ -83,6 +84,7 @@ pub(crate) fn client() -> Vec<(String, ClientMessage)> {
     let mut samples = vec![
         ("client-ping".to_owned(), ClientMessage::Ping),
         ("client-status".to_owned(), ClientMessage::Status),
+        ("client-join".to_owned(), ClientMessage::Join(join())),
     ];
     for (name, hello) in hellos {
         let message = ClientMessage::Hello { version: 1, hello };
@@ -102,9 +104,99 @@ pub(crate) fn client() -> Vec<(String, ClientMessage)> {
                 Hello::Open { .. } | Hello::Attach { .. } => {}
             },
             ClientMessage::Request { .. } | ClientMessage::Ping | ClientMessage::Status => {}
+            ClientMessage::Join(_) => {}
         }
     }
     samples
+}
+
+fn join() -> JoinMessage {
+    JoinMessage {
+        secret: [7; 32],
+        request_pem: "request".to_owned(),
+        peer_address: "d.example.org:7401".to_owned(),
+        client_address: "d.example.org:7400".to_owned(),
+    }
+}
+
+/// A voter leaves and an observer has come.
+fn ensemble() -> Ensemble {
+    let voters = Ensemble::of_voters([1, 2, 3].map(ServerId));
+    let mut members = voters.members.clone();
+    members.remove(&ServerId(3));
+    let observer = Member {
+        role: MemberRole::Observer,
+        peer_address: "d.example.org:7401".to_owned(),
+        client_address: "d.example.org:7400".to_owned(),
+    };
+    members.insert(ServerId(4), observer);
+    Ensemble {
+        version: 300,
+        members,
+        outgoing: Some(voters.members),
+    }
+}
+
+fn token() -> JoinToken {
+    JoinToken {
+        hash: SHA,
+        voter: true,
+        expires: 1_700_000_600_000,
+        taken: Some(TakenToken {
+            server: ServerId(4),
+            key: Sha256([0xcd; 32]),
+        }),
+    }
+}
+
+fn ensemble_ops() -> impl Iterator<Item = (&'static str, EnsembleOp)> {
+    let server = ServerId(4);
+    let address = "d.example.org:7401".to_owned();
+    let changes = [
+        (
+            "add",
+            EnsembleChange::Add {
+                server,
+                peer_address: address.clone(),
+                client_address: address.clone(),
+            },
+        ),
+        ("remove", EnsembleChange::Remove { server }),
+        (
+            "promote",
+            EnsembleChange::Promote {
+                server,
+                weight: 1,
+                group: 300,
+            },
+        ),
+        ("demote", EnsembleChange::Demote { server }),
+        (
+            "replace",
+            EnsembleChange::Replace {
+                old: ServerId(3),
+                new: server,
+            },
+        ),
+        (
+            "move",
+            EnsembleChange::Move {
+                server,
+                peer_address: address.clone(),
+                client_address: address,
+            },
+        ),
+    ];
+    let change = |(name, change)| {
+        let version = Some(300);
+        (name, EnsembleOp::Change { change, version })
+    };
+    let add_token = EnsembleOp::AddToken {
+        token: token(),
+        ttl_ms: 600_000,
+    };
+    let tokens = [("token", add_token)];
+    changes.into_iter().map(change).chain(tokens)
 }
 
 fn ops() -> Vec<(String, Op)> {
@@ -129,8 +221,25 @@ fn ops() -> Vec<(String, Op)> {
     samples.extend(changes().map(change));
     let plugin = |(name, op): (&str, _)| (name.to_owned(), Op::Write(Write::Plugin(op)));
     samples.extend(plugin_ops().map(plugin));
+    let linearizable = |(name, read): (&str, _)| {
+        let op = Op::LinearizableRead(read);
+        (format!("linearizable-{name}"), op)
+    };
+    samples.extend(reads().take(1).map(linearizable));
+    let on_ensemble = |(name, op): (&str, _)| {
+        let op = Op::Write(Write::Ensemble(op));
+        (format!("ensemble-{name}"), op)
+    };
+    samples.extend(ensemble_ops().map(on_ensemble));
     for (_, sample) in &samples {
         match sample {
+            Op::LinearizableRead(_) => {}
+            Op::Write(Write::Ensemble(EnsembleOp::Change { change, .. })) => match change {
+                EnsembleChange::Add { .. } | EnsembleChange::Remove { .. } => {}
+                EnsembleChange::Promote { .. } | EnsembleChange::Demote { .. } => {}
+                EnsembleChange::Replace { .. } | EnsembleChange::Move { .. } => {}
+            },
+            Op::Write(Write::Ensemble(EnsembleOp::AddToken { .. })) => {}
             Op::Read(Read::Get { .. } | Read::Exists { .. } | Read::Children { .. }) => {}
             Op::Write(Write::Change(change)) => match change {
                 Change::Create { .. } | Change::Set { .. } => {}
@@ -234,6 +343,12 @@ fn plugin_ops() -> impl Iterator<Item = (&'static str, PluginOp)> {
 }
 
 pub(crate) fn server() -> Vec<(String, ServerMessage)> {
+    let joined = Joined {
+        server: ServerId(4),
+        certificate_pem: "certificate".to_owned(),
+        ca_pem: "ca".to_owned(),
+        ensemble: ensemble(),
+    };
     let welcome = ServerMessage::Welcome(Welcome {
         version: 1,
         session: SESSION,
@@ -257,6 +372,7 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
         ("server-pong".to_owned(), pong),
         ("server-goodbye".to_owned(), goodbye),
         ("server-status".to_owned(), ServerMessage::Status(status())),
+        ("server-joined".to_owned(), ServerMessage::Joined(joined)),
     ];
     for (name, answer) in answers() {
         let message = ServerMessage::Reply {
@@ -271,6 +387,7 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
             ServerMessage::Welcome(_) | ServerMessage::Reply { .. } => {}
             ServerMessage::Event(_) | ServerMessage::Pong { .. } => {}
             ServerMessage::Goodbye(_) | ServerMessage::Status(_) => {}
+            ServerMessage::Joined(_) => {}
         }
     }
     samples
@@ -290,6 +407,8 @@ fn status() -> ServerStatus {
         outstanding: 3,
         process: 4242,
         cpu_us: 1_500_000,
+        may_vote: true,
+        ensemble: ensemble(),
     }
 }
 
@@ -327,6 +446,11 @@ fn answers() -> Vec<(&'static str, Answer)> {
         ("called", Ok(Outcome::Called(data()))),
         ("plugin-done", Ok(Outcome::PluginDone)),
         ("closed", Ok(Outcome::Closed)),
+        (
+            "ensemble-changed",
+            Ok(Outcome::EnsembleChanged { version: 300 }),
+        ),
+        ("token-added", Ok(Outcome::TokenAdded)),
         ("fault", Err(fault())),
         (
             "plugin-fault",
@@ -342,9 +466,54 @@ fn answers() -> Vec<(&'static str, Answer)> {
             Outcome::Multi(_) | Outcome::Got { .. } | Outcome::Existence(_) => {}
             Outcome::Children { .. } | Outcome::Synced | Outcome::Called(_) => {}
             Outcome::PluginDone | Outcome::Closed => {}
+            Outcome::EnsembleChanged { .. } | Outcome::TokenAdded => {}
         }
     }
     samples
+}
+
+fn every_relay_has_a_sample(samples: &[(&str, Relay)]) {
+    for (_, sample) in samples {
+        match sample {
+            Relay::Forward(_) | Relay::Refused(_) | Relay::Open { .. } => {}
+            Relay::Opening { .. } | Relay::Attach { .. } | Relay::Attaching { .. } => {}
+            Relay::Touch(_) | Relay::Ready { .. } => {}
+            Relay::SnapshotChunk { .. } | Relay::SnapshotTaken { .. } => {}
+            Relay::Confirm { .. } | Relay::Confirmed { .. } => {}
+            Relay::Join { .. } | Relay::Joining { .. } | Relay::Removed { .. } => {}
+        }
+    }
+}
+
+fn relays_of_the_ensemble() -> Vec<(&'static str, Relay)> {
+    let join = Relay::Join {
+        nonce: 11,
+        request: JoinRequest {
+            token: SHA,
+            key: Sha256([0xcd; 32]),
+            peer_address: "d.example.org:7401".to_owned(),
+            client_address: "d.example.org:7400".to_owned(),
+        },
+    };
+    let joining = |result| Relay::Joining {
+        nonce: 11,
+        result,
+        after: Zxid::new(2, 9),
+    };
+    vec![
+        ("confirm", Relay::Confirm { nonce: 300 }),
+        (
+            "confirmed",
+            Relay::Confirmed {
+                nonce: 300,
+                zxid: Zxid::new(2, 9),
+            },
+        ),
+        ("join", join),
+        ("joining", joining(Ok(ServerId(4)))),
+        ("not-joining", joining(Err(fault()))),
+        ("removed", Relay::Removed { version: 300 }),
+    ]
 }
 
 pub(crate) fn relays() -> Vec<(String, Relay)> {
@@ -395,7 +564,7 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         base: Zxid::new(2, 9),
         sequence: 4,
     };
-    let samples = vec![
+    let mut samples = vec![
         ("forward", forward),
         ("refused", refused),
         ("open", open),
@@ -408,14 +577,8 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         ("snapshot-chunk", chunk),
         ("snapshot-taken", taken),
     ];
-    for (_, sample) in &samples {
-        match sample {
-            Relay::Forward(_) | Relay::Refused(_) | Relay::Open { .. } => {}
-            Relay::Opening { .. } | Relay::Attach { .. } | Relay::Attaching { .. } => {}
-            Relay::Touch(_) | Relay::Ready { .. } => {}
-            Relay::SnapshotChunk { .. } | Relay::SnapshotTaken { .. } => {}
-        }
-    }
+    samples.extend(relays_of_the_ensemble());
+    every_relay_has_a_sample(&samples);
     let named = |(name, relay): (&str, Relay)| (format!("relay-{name}"), relay);
     samples.into_iter().map(named).collect()
 }
@@ -451,7 +614,8 @@ pub(crate) fn txns() -> Vec<(String, Txn)> {
             txn(request(Some(Ok(Outcome::Deleted))), vec![], None),
         ),
     ];
-    for (name, effect) in node_effects().into_iter().chain(plugin_effects()) {
+    let effects = node_effects().into_iter().chain(plugin_effects());
+    for (name, effect) in effects.chain(ensemble_effects()) {
         match &effect {
             Effect::CreateNode { .. } | Effect::SetNode { .. } | Effect::DeleteNode { .. } => {}
             Effect::OpenSession { .. } | Effect::AttachSession { .. } => {}
@@ -459,11 +623,20 @@ pub(crate) fn txns() -> Vec<(String, Txn)> {
             Effect::SetTimer(_) | Effect::ClearTimer { .. } | Effect::StoreChunk { .. } => {}
             Effect::RegisterRevision { .. } | Effect::ActivateRevision { .. } => {}
             Effect::PutMount(_) | Effect::RemoveMount { .. } => {}
+            Effect::SetEnsemble(_) | Effect::PutToken(_) | Effect::RemoveToken { .. } => {}
         }
         let sample = txn(Cause::System, vec![effect], None);
         samples.push((format!("txn-{name}"), sample));
     }
     samples
+}
+
+fn ensemble_effects() -> [(&'static str, Effect); 3] {
+    [
+        ("set-ensemble", Effect::SetEnsemble(ensemble())),
+        ("put-token", Effect::PutToken(token())),
+        ("remove-token", Effect::RemoveToken { hash: SHA }),
+    ]
 }
 
 fn node_effects() -> Vec<(&'static str, Effect)> {

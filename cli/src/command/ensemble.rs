@@ -1,0 +1,120 @@
+//! `zareba ensemble`: the members, and how they change. Decides nothing that the leader decides.
+
+mod status;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use zareba_client::model::{EnsembleChange, ServerId};
+use zareba_client::{Client, ENSEMBLE_PATH, Invitation};
+
+use crate::args::{Ensemble, EnsembleCommand, Format};
+use crate::output::say;
+use crate::profile;
+
+/// How long a change may take to be settled.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+
+pub(super) async fn run(
+    command: EnsembleCommand,
+    ensemble: &Ensemble,
+    format: Format,
+) -> anyhow::Result<ExitCode> {
+    let change = match command {
+        EnsembleCommand::Status => return status::run(ensemble, format).await,
+        EnsembleCommand::Add { ttl, observer, .. } => {
+            add(ttl, !observer, ensemble, format).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        EnsembleCommand::Remove { server } => EnsembleChange::Remove {
+            server: ServerId(server),
+        },
+        EnsembleCommand::Promote {
+            server,
+            weight,
+            group,
+        } => EnsembleChange::Promote {
+            server: ServerId(server),
+            weight,
+            group,
+        },
+        EnsembleCommand::Demote { server } => EnsembleChange::Demote {
+            server: ServerId(server),
+        },
+        EnsembleCommand::Replace { old, new } => EnsembleChange::Replace {
+            old: ServerId(old),
+            new: ServerId(new),
+        },
+        EnsembleCommand::Move {
+            server,
+            peer_address,
+            client_address,
+        } => EnsembleChange::Move {
+            server: ServerId(server),
+            peer_address,
+            client_address,
+        },
+    };
+    let version = profile::in_session(ensemble, async |client| {
+        let version = client.change_ensemble(change, None).await?;
+        settled(client, version).await
+    })
+    .await?;
+    say(
+        format,
+        format!("done version={version}"),
+        json!({ "settled": true, "version": version }),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a token and prints it.
+async fn add(
+    ttl: Duration,
+    voter: bool,
+    ensemble: &Ensemble,
+    format: Format,
+) -> anyhow::Result<()> {
+    let invitation = Invitation::new(&profile::load(ensemble)?)?;
+    profile::in_session(ensemble, async |client| {
+        Ok(client.invite(&invitation, voter, ttl).await?)
+    })
+    .await?;
+    let role = if voter { "voter" } else { "observer" };
+    say(
+        format,
+        &invitation,
+        json!({
+            "token": invitation.to_string(),
+            "role": role,
+            "ttl_ms": u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
+        }),
+    )
+}
+
+/// Waits until a change is settled, and returns the version that settled it.
+async fn settled(client: &Client, from: u64) -> anyhow::Result<u64> {
+    let waiting = async {
+        loop {
+            let (data, stat, changed) = client.get_and_watch(ENSEMBLE_PATH).await?;
+            let shown: Value = serde_json::from_slice(&data)
+                .with_context(|| format!("{ENSEMBLE_PATH} does not hold JSON"))?;
+            let is_settled = shown.get("outgoing").is_none_or(Value::is_null);
+            if is_settled && stat.version >= from {
+                return Ok(stat.version);
+            }
+            // However it ends, the node is looked at again.
+            let _ended = changed.await;
+        }
+    };
+    match tokio::time::timeout(SETTLED_WITHIN, waiting).await {
+        Ok(version) => version,
+        Err(_) => bail!(
+            "the change is in force as version {from}, but not settled after {SETTLED_WITHIN:?}: \
+             a quorum of the members before and one of those after must agree; see `zareba \
+             ensemble status` for who is down"
+        ),
+    }
+}
