@@ -136,8 +136,10 @@ impl Solo {
                 self.read(message);
                 None
             }
-            Output::Role(_) | Output::PluginLog { .. } => None,
+            Output::Role(_) | Output::Ensemble(_) | Output::PluginLog { .. } => None,
             Output::Close { .. }
+            | Output::Removed { .. }
+            | Output::ReadLog { .. }
             | Output::SendZab { .. }
             | Output::SendRelay { .. }
             | Output::Image(_) => panic!("a server alone has nobody to do this with: {output:?}"),
@@ -155,7 +157,10 @@ impl Solo {
             }
             ServerMessage::Welcome(_) => self.welcomed = true,
             ServerMessage::Goodbye(fault) => panic!("the client must not be sent away: {fault}"),
-            ServerMessage::Event(_) | ServerMessage::Pong { .. } | ServerMessage::Status(_) => {}
+            ServerMessage::Event(_)
+            | ServerMessage::Pong { .. }
+            | ServerMessage::Status(_)
+            | ServerMessage::Joined(_) => {}
         }
     }
 

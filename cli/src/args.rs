@@ -79,6 +79,9 @@ pub(crate) enum Command {
     Call(Call),
     /// Run a command while holding a lock.
     Lock(Lock),
+    /// Look at the data of a server that is stopped, without changing it.
+    #[command(subcommand)]
+    Log(Log),
     /// Measure: a running ensemble's throughput, latency and CPU time, or one of its own that is
     /// killed and restarted.
     Bench(Bench),
@@ -347,6 +350,30 @@ pub(crate) struct Lock {
     /// The command; ZAREBA_FENCING_TOKEN is set for it. It is killed if the lock is lost.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+/// `zareba log`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Print the log record by record, then segments, epochs and image.
+    Dump {
+        /// The server's data directory.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Begin at this transaction, EPOCH.COUNTER.
+        #[arg(long, value_name = "ZXID")]
+        from: Option<String>,
+        /// Print so many records at most.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Check everything: checksums, order, epochs, image and digest. Ends with 1 if something is
+    /// damaged, and says what to do.
+    Verify {
+        /// The server's data directory.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
 }
 
 /// `zareba bench`.

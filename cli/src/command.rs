@@ -5,6 +5,7 @@ mod data;
 mod dev;
 mod ensemble;
 mod lock;
+mod log;
 mod plugin;
 mod server;
 mod status;
@@ -32,6 +33,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Plugin(plugin) => plugin::run(plugin, ensemble, format).await?,
         Command::Call(call) => plugin::call(call, ensemble, format).await?,
         Command::Lock(lock) => return lock::run(lock, ensemble).await,
+        Command::Log(log) => return log::run(&log, format),
         Command::Bench(bench) => bench::run(bench, ensemble, format).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -17,6 +17,7 @@
 //! never be ahead of its log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use zareba_log::{Disk, Epochs, Log, LogError, LogSlice};
@@ -68,6 +69,7 @@ pub(crate) trait LogStore {
     fn append(&mut self, entries: &[Entry], committed: Zxid) -> Result<(), LogError>;
     fn sync_unmarked(&mut self) -> Result<(), LogError>;
     fn leave_mark(&mut self) -> Result<(), LogError>;
+    fn seal(&mut self) -> Result<(), LogError>;
     fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError>;
     fn write_epochs(&mut self, epochs: Epochs) -> Result<(), LogError>;
     fn purge_below(&mut self, below: Zxid) -> Result<(), LogError>;
@@ -89,6 +91,10 @@ impl<D: Disk> LogStore for Log<D> {
 
     fn leave_mark(&mut self) -> Result<(), LogError> {
         Self::leave_mark(self)
+    }
+
+    fn seal(&mut self) -> Result<(), LogError> {
+        Self::seal(self)
     }
 
     fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError> {
@@ -159,12 +165,32 @@ impl<L: LogStore> LogThread<L> {
 
     /// Works until nobody can give orders any more, or until the first error.
     pub(crate) fn run(mut self) {
-        while self.orders.take(&mut self.taken) {
-            if let Err(error) = self.carry_out_group() {
-                let error = ServerError::Log(error.to_string());
-                tracing::error!(%error, "the server stops");
-                self.events.tell(Event::Fatal(error));
-                return;
+        if let Err(error) = self.work() {
+            let error = ServerError::Log(error.to_string());
+            tracing::error!(%error, "the server stops");
+            self.events.tell(Event::Fatal(error));
+        }
+    }
+
+    /// A log that is left alone, or for good, is sealed: nothing behind its last mark will take
+    /// that one to the disk soon.
+    fn work(&mut self) -> Result<(), LogError> {
+        let mut is_sealed = true;
+        loop {
+            let there = match is_sealed {
+                true => Some(self.orders.take(&mut self.taken)),
+                false => self.orders.take_within(&mut self.taken, IDLE),
+            };
+            match there {
+                Some(true) => {
+                    self.carry_out_group()?;
+                    is_sealed = false;
+                }
+                Some(false) => return self.log.seal(),
+                None => {
+                    self.log.seal()?;
+                    is_sealed = true;
+                }
             }
         }
     }
@@ -282,6 +308,9 @@ impl<L: LogStore> LogThread<L> {
     }
 }
 
+/// After so long without an order the log is idle.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// A group is closed when it holds so much: its first writer has waited long enough.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 
@@ -321,6 +350,9 @@ mod tests {
         }
         fn leave_mark(&mut self) -> Result<(), LogError> {
             Ok(())
+        }
+        fn seal(&mut self) -> Result<(), LogError> {
+            self.note("seal")
         }
         fn truncate_after(&mut self, after: Zxid) -> Result<(), LogError> {
             self.note(&format!("truncate {after}"))
@@ -404,7 +436,7 @@ mod tests {
     fn all_that_is_queued_shares_one_sync_and_one_report() {
         let recorder = Recorder::default();
         let receivers = run((1..=3).map(|token| append(token, 10)).collect(), &recorder);
-        let expected = ["append 1.1", "append 1.2", "append 1.3", "sync"];
+        let expected = ["append 1.1", "append 1.2", "append 1.3", "sync", "seal"];
         assert_eq!(calls(&recorder), expected);
         let events = reported(&receivers);
         assert!(matches!(
@@ -417,7 +449,7 @@ mod tests {
     fn a_group_is_closed_when_it_is_large_enough() {
         let recorder = Recorder::default();
         run(vec![append(1, GROUP_BYTES_MAX), append(2, 10)], &recorder);
-        let expected = ["append 1.1", "sync", "append 1.2", "sync"];
+        let expected = ["append 1.1", "sync", "append 1.2", "sync", "seal"];
         assert_eq!(calls(&recorder), expected);
     }
 
@@ -439,6 +471,7 @@ mod tests {
             "append 1.3",
             "sync",
             "truncate 1.1",
+            "seal",
         ];
         assert_eq!(calls(&recorder), expected);
     }
@@ -458,7 +491,14 @@ mod tests {
             },
         };
         let receivers = run(vec![append(1, 10), install, append(2, 10)], &recorder);
-        let expected = ["append 1.1", "sync", "reset 1.9", "append 1.2", "sync"];
+        let expected = [
+            "append 1.1",
+            "sync",
+            "reset 1.9",
+            "append 1.2",
+            "sync",
+            "seal",
+        ];
         assert_eq!(calls(&recorder), expected);
         assert_eq!(segment.recv(), Ok(7));
         let events = reported(&receivers);
@@ -511,12 +551,12 @@ mod tests {
     }
 
     #[test]
-    fn a_purge_alone_needs_no_sync() {
+    fn a_purge_alone_needs_no_sync_and_a_log_that_ends_is_sealed() {
         let recorder = Recorder::default();
         let purge = LogOrder::Purge {
             below: Zxid::new(1, 5),
         };
         run(vec![purge], &recorder);
-        assert_eq!(calls(&recorder), ["purge 1.5"]);
+        assert_eq!(calls(&recorder), ["purge 1.5", "seal"]);
     }
 }

@@ -44,13 +44,21 @@ pub enum StartError {
         message: String,
     },
     /// What the disk holds is no state of a server.
-    #[error("the data directory {path} holds no valid state: {message}")]
+    #[error(
+        "the data directory {path} holds no valid state: {message}; move it away and start the \
+         server on an empty one, with `bootstrap = false` in its configuration, while a quorum of \
+         the others is up"
+    )]
     Recovery {
         /// Which directory.
         path: PathBuf,
         /// What is wrong and what to do.
         message: String,
     },
+    /// The script of disk faults makes no sense.
+    #[cfg(feature = "faults")]
+    #[error("ZAREBA_DISK_FAULT: {0}")]
+    Faults(String),
     /// The engine that runs plugins does not come up.
     #[error("cannot set up the plugin engine: {0}")]
     Plugins(String),
@@ -62,6 +70,20 @@ pub enum StartError {
         /// The system's words.
         error: std::io::Error,
     },
+}
+
+impl StartError {
+    pub(crate) fn listen(
+        purpose: &'static str,
+        address: SocketAddr,
+        error: std::io::Error,
+    ) -> Self {
+        Self::Listen {
+            purpose,
+            address,
+            error,
+        }
+    }
 }
 
 /// Why a running server stopped by itself. It cannot go on in this process: start it anew, and

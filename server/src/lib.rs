@@ -43,6 +43,12 @@ mod listener;
 
 mod disk;
 mod image;
+mod log_disk;
+mod stopped_data;
+pub use stopped_data::{EntryLine, Finding, LogLine, StoppedData, StoppedDataError};
+pub use zareba_log::inspection::{EpochsFound, SegmentFound};
+
+mod progress;
 mod recovery;
 
 mod peers;

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 /// One lane's end to put things in.
 #[derive(Debug)]
@@ -120,6 +121,24 @@ impl<T> Receiver<T> {
             state.sleeper = Some(Sleeper::Thread);
             let woken = self.shared.filled.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The same, but waits no longer than `patience`; none if nothing has come by then.
+    pub(crate) fn take_within(&self, taken: &mut Taken<T>, patience: Duration) -> Option<bool> {
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(there) = state.take(taken) {
+                return Some(there);
+            }
+            state.sleeper = Some(Sleeper::Thread);
+            let woken = self.shared.filled.wait_timeout(state, patience);
+            let (woken, waited) = woken.unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() {
+                state.sleeper = None;
+                return state.take(taken);
+            }
         }
     }
 
@@ -260,6 +279,19 @@ mod tests {
             assert_eq!(taken.first.len() + taken.second.len(), 1);
             thread.join().unwrap();
         }
+    }
+
+    #[test]
+    fn patience_ends_with_nothing_taken_and_what_has_come_is_taken_at_once() {
+        let (sender, receiver) = one_lane();
+        let mut taken = Taken::default();
+        let patience = Duration::from_millis(1);
+        assert_eq!(receiver.take_within(&mut taken, patience), None);
+        sender.send(7).unwrap();
+        assert_eq!(receiver.take_within(&mut taken, patience), Some(true));
+        assert_eq!(taken.first.pop_front(), Some(7));
+        drop(sender);
+        assert_eq!(receiver.take_within(&mut taken, patience), Some(false));
     }
 
     #[tokio::test]

@@ -4,17 +4,19 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use zareba_log::Log;
+use zareba_log::{Epochs, Log, LogError};
 use zareba_model::{Entry, Zxid};
 use zareba_replica::recovery::{Recovered, RecoveredLog, Recovery, RecoveryError};
-use zareba_storage::{Config, Directory, FileDisk, Image, Store};
+use zareba_storage::{Config, Directory, Image, ImageMeta, StorageError, Store};
 
 use crate::error::StartError;
 use crate::image::keep_behind;
+use crate::log_disk::{FaultScript, LogDisk};
+use crate::progress::Progress;
 
 /// An open data directory and what it held.
 pub(crate) struct Opened {
-    pub(crate) log: Log<FileDisk>,
+    pub(crate) log: Log<LogDisk>,
     pub(crate) image: Image,
     /// Keeps other processes out for as long as it lives.
     pub(crate) directory: Directory,
@@ -30,72 +32,121 @@ pub(crate) struct TailWindow {
     pub(crate) bytes: usize,
 }
 
-/// Opens a data directory and recovers its state.
-pub(crate) fn open(path: &Path, window: TailWindow) -> Result<Opened, StartError> {
-    let mut store = Store::open(path, Config::default()).map_err(|error| StartError::Storage {
+/// Opens a data directory and recovers its state. A directory that is empty may vote at once only
+/// if the ensemble begins with it (`bootstrap`).
+pub(crate) fn open(path: &Path, window: TailWindow, bootstrap: bool) -> Result<Opened, StartError> {
+    let script = FaultScript::read()?;
+    let refused = |error: StorageError| StartError::Storage {
         path: path.to_owned(),
         message: error.to_string(),
-    })?;
-    if let Some(lost) = &store.image_lost {
-        tracing::error!(reason = lost, "the image cannot be read and was set aside");
-    }
-    if store.recovered.torn_bytes > 0 {
-        let bytes = store.recovered.torn_bytes;
-        tracing::info!(bytes, "cut a write off the log that was never finished");
-    }
-    let damage = store.recovered.damage.clone();
-    if let Some(damage) = &damage {
-        tracing::error!(%damage, "this server does not vote until a leader has refilled it");
-    }
+    };
     let invalid = |message: String| StartError::Recovery {
         path: path.to_owned(),
         message,
     };
-    let mut recovery = load_image(&store).map_err(invalid)?;
-    let tail = replay_log(&mut store, &mut recovery, window).map_err(invalid)?;
-    let log = RecoveredLog {
-        accepted_epoch: store.recovered.epochs.accepted,
-        current_epoch: store.recovered.epochs.current,
-        tail: tail.entries.into(),
-        tail_base: tail.base,
-        may_vote: damage.is_none(),
+    let opened = Store::open_on(path, Config::default(), |files| script.around(files));
+    let mut store = opened.map_err(refused)?;
+    let mut damaged = report(&mut store, bootstrap).map_err(|error| refused(error.into()))?;
+    let restored = match restore(&mut store, window, damaged) {
+        Err(reason) if store.image.meta() != ImageMeta::default() => {
+            // It can be had from the leader, and the log may even make up for it.
+            store = store
+                .without_image(Config::default(), |files| script.around(files), reason)
+                .map_err(refused)?;
+            damaged = report(&mut store, bootstrap).map_err(|error| refused(error.into()))?;
+            restore(&mut store, window, damaged)
+        }
+        restored => restored,
     };
-    let recovered = recovery
-        .finish(log)
-        .map_err(|error| invalid(error.to_string()))?;
+    let recovered = restored.map_err(invalid)?;
     tracing::info!(applied = %recovered.applied(), "recovered");
     Ok(Opened {
         log: store.log,
         image: store.image,
         directory: store.directory,
         recovered,
-        damaged: damage.is_some(),
+        damaged,
     })
 }
 
-fn load_image(store: &Store) -> Result<Recovery, String> {
+/// Tells the operator what was found; true if the server must be refilled before it votes.
+fn report(store: &mut Store<LogDisk>, bootstrap: bool) -> Result<bool, LogError> {
+    if let Some(reason) = &store.image_lost {
+        tracing::error!(
+            reason,
+            "the image is unusable and was set aside as image.broken; what the log cannot make up \
+             for comes from the leader, nothing is to be done"
+        );
+    }
+    if store.recovered.torn_bytes > 0 {
+        let bytes = store.recovered.torn_bytes;
+        tracing::info!(bytes, "cut a write off the log that was never finished");
+    }
+    if let Some(damage) = &store.recovered.damage {
+        tracing::error!(
+            %damage,
+            "this server does not vote until a leader has refilled it; keep a quorum of the others up"
+        );
+        return Ok(true);
+    }
+    let is_empty = store.recovered.epochs == Epochs::default()
+        && store.recovered.last == Zxid::ZERO
+        && store.image.meta() == ImageMeta::default();
+    if !is_empty || bootstrap {
+        return Ok(false);
+    }
+    store.log.distrust(EMPTY)?;
+    tracing::warn!(
+        "{EMPTY}: this server does not vote until a leader has refilled it; keep a quorum of the \
+         others up"
+    );
+    Ok(true)
+}
+
+/// Why a server that has nothing does not vote.
+const EMPTY: &str = "the data directory was empty and `bootstrap` is false";
+
+/// From the image and the log to the replica's state.
+fn restore(
+    store: &mut Store<LogDisk>,
+    window: TailWindow,
+    damaged: bool,
+) -> Result<Recovered, String> {
+    let mut recovery = load_image(store)?;
+    let tail = replay_log(store, &mut recovery, window)?;
+    let log = RecoveredLog {
+        accepted_epoch: store.recovered.epochs.accepted,
+        current_epoch: store.recovered.epochs.current,
+        tail: tail.entries.into(),
+        tail_base: tail.base,
+        may_vote: !damaged,
+    };
+    recovery.finish(log).map_err(|error| error.to_string())
+}
+
+fn load_image(store: &Store<LogDisk>) -> Result<Recovery, String> {
     let meta = store.image.meta();
     // An image that was never written says nothing about any tree.
     let mark = meta.digest_mark().filter(|mark| mark.zxid > Zxid::ZERO);
     let mut recovery = Recovery::new(meta.start, meta.origin().durable, mark);
     let mut first_error: Option<RecoveryError> = None;
     let mut records = 0_u64;
+    let about = store.image.approximate_len();
+    let mut progress = Progress::begin("loading the image", "records", about);
     let read = store.image.for_each(|key, value| {
         if first_error.is_some() {
             return;
         }
         first_error = recovery.add_record(key, value).err();
         records += 1;
-        if records.is_multiple_of(PROGRESS_RECORDS) {
-            let about = store.image.approximate_len();
-            tracing::info!(records, about, "loading the image");
-        }
+        progress.at(records);
     });
     read.map_err(|error| error.to_string())?;
     match first_error {
         Some(error) => Err(error.to_string()),
         None => {
-            tracing::info!(records, start = %meta.start, end = %meta.end, "the image is loaded");
+            let ms = progress.elapsed_ms();
+            tracing::info!(records, start = %meta.start, end = %meta.end, ms, "the image is loaded");
             Ok(recovery)
         }
     }
@@ -128,7 +179,7 @@ impl Tail {
 /// Replays what is known to be committed: what the log says, and what the image holds of already,
 /// since nothing is put into an image before it is committed.
 fn replay_log(
-    store: &mut Store,
+    store: &mut Store<LogDisk>,
     recovery: &mut Recovery,
     window: TailWindow,
 ) -> Result<Tail, String> {
@@ -142,31 +193,33 @@ fn replay_log(
         bytes: 0,
     };
     let mut replay = store.log.replay_after(from).map_err(|e| e.to_string())?;
-    let mut replayed = 0_u64;
+    let (mut replayed, mut bytes) = (0_u64, 0_u64);
+    let about = store.log.bytes_behind(from);
+    let mut progress = Progress::begin("replaying the log", "bytes", about);
     loop {
         let entries = store
             .log
             .read(&mut replay, READ_BYTES)
             .map_err(|error| error.to_string())?;
         if entries.is_empty() {
-            tracing::info!(replayed, %committed, last = %store.log.last(), "the log is replayed");
+            let (last, ms) = (store.log.last(), progress.elapsed_ms());
+            tracing::info!(replayed, %committed, %last, ms, "the log is replayed");
             return Ok(tail);
         }
         for entry in entries {
             if entry.zxid <= committed {
                 recovery.replay(&entry).map_err(|error| error.to_string())?;
                 replayed += 1;
-                if replayed.is_multiple_of(PROGRESS_RECORDS) {
-                    tracing::info!(replayed, at = %entry.zxid, "replaying the log");
-                }
             }
+            bytes += ENTRY_BYTES + entry.payload.len() as u64;
+            progress.at(bytes);
             tail.push(entry, committed, window);
         }
     }
 }
 
-/// Progress is told so often.
-const PROGRESS_RECORDS: u64 = 250_000;
+/// What the log adds to each payload, for showing progress.
+const ENTRY_BYTES: u64 = 36;
 
 /// Bytes of the log read at once.
 const READ_BYTES: usize = 4 << 20;
@@ -222,7 +275,7 @@ mod tests {
             entries: 3,
             bytes: 25,
         };
-        let opened = open(&folder.path().join("data"), window).unwrap();
+        let opened = open(&folder.path().join("data"), window, true).unwrap();
         assert_eq!(opened.recovered.applied(), Zxid::ZERO);
         assert!(!opened.damaged);
     }

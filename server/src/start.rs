@@ -51,11 +51,7 @@ impl Sockets {
     /// Binds the addresses of a configuration.
     pub fn bind(config: &ServerConfig) -> Result<Self, StartError> {
         let bind = |purpose, address| {
-            UdpSocket::bind(address).map_err(|error| StartError::Listen {
-                purpose,
-                address,
-                error,
-            })
+            UdpSocket::bind(address).map_err(|error| StartError::listen(purpose, address, error))
         };
         Ok(Self {
             client: bind("clients", config.client_listen)?,
@@ -88,12 +84,8 @@ impl Server {
         let (admission, tls) = identity.of_the_door()?;
         let doorway = Doorway::new(events.clone(), Arc::clone(&metrics), admission);
         let (limits, doorway) = (&config.limits, Arc::new(doorway));
-        let door = QuicDoor::new(sockets.client, &identity.credentials, tls, limits, doorway);
-        let door = door.map_err(|error| StartError::Listen {
-            purpose: "clients",
-            address: client_addr,
-            error,
-        })?;
+        let door = QuicDoor::new(sockets.client, &identity.credentials, tls, limits, doorway)
+            .map_err(|error| StartError::listen("clients", client_addr, error))?;
         let links = LoopRuntime::new()?;
         let peers = links
             .start_peers(
@@ -198,11 +190,9 @@ fn local_address(
     purpose: &'static str,
     address: std::net::SocketAddr,
 ) -> Result<std::net::SocketAddr, StartError> {
-    socket.local_addr().map_err(|error| StartError::Listen {
-        purpose,
-        address,
-        error,
-    })
+    socket
+        .local_addr()
+        .map_err(|error| StartError::listen(purpose, address, error))
 }
 
 /// Recovery reads and computes for as long as it takes, so that it has a thread for it.
@@ -212,8 +202,9 @@ async fn recover(config: &ServerConfig) -> Result<Opened, StartError> {
         entries: zab.window_entries,
         bytes: zab.window_bytes,
     };
-    let path = config.data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || recovery::open(&path, window)).await;
+    let (path, bootstrap) = (config.data_dir.clone(), config.bootstrap);
+    let opening = tokio::task::spawn_blocking(move || recovery::open(&path, window, bootstrap));
+    let opened = opening.await;
     opened.unwrap_or_else(|panic| {
         Err(StartError::Recovery {
             path: config.data_dir.clone(),

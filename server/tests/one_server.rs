@@ -59,6 +59,7 @@ impl Home {
         ServerConfig {
             id: ME,
             data_dir: file("data"),
+            bootstrap: true,
             client_listen: "127.0.0.1:0".parse().unwrap(),
             peer_listen: "127.0.0.1:0".parse().unwrap(),
             ensemble: Ensemble::of_voters([ME]),

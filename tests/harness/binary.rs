@@ -10,7 +10,22 @@ pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("ZAREBA_BIN") {
         Some(path) => path.into(),
-        None => build(),
+        None => build(&[]),
+    })
+}
+
+/// The same program with the feature `faults`: its disk fails as `ZAREBA_DISK_FAULT` says.
+pub(crate) fn binary_with_faults() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let built = build(&["--features", "faults"]);
+        // Cargo keeps one program of this name: what is tested elsewhere must not have the feature.
+        let kept = built.with_file_name("zareba-faults");
+        let draft = built.with_file_name(format!("zareba-faults-{}", std::process::id()));
+        std::fs::copy(&built, &draft).unwrap();
+        std::fs::rename(&draft, &kept).unwrap();
+        build(&[]);
+        kept
     })
 }
 
@@ -23,7 +38,7 @@ const OF_THE_TESTS: [&str; 4] = [
     "CARGO_BIN_",
 ];
 
-fn build() -> PathBuf {
+fn build(features: &[&str]) -> PathBuf {
     // A test program lies in <target>/<profile folder>/deps.
     let test = std::env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).unwrap();
@@ -43,6 +58,7 @@ fn build() -> PathBuf {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--package", "zareba-cli", "--profile"])
         .arg(profile)
+        .args(features)
         .arg("--target-dir")
         .arg(target)
         .status()

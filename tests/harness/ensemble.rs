@@ -22,7 +22,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// An ensemble of processes, in a folder that goes with it.
 #[derive(Debug)]
 pub struct Ensemble {
-    members: BTreeMap<u64, Member>,
+    pub(crate) members: BTreeMap<u64, Member>,
     ca_pem: String,
     home: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -224,6 +224,35 @@ impl Ensemble {
         while !self.member_mut(id).start().await {}
     }
 
+    /// The same with a disk that fails so; see `zareba_log::Fault`.
+    pub async fn restart_with_fault(&mut self, id: u64, fault: &str) {
+        while !self.member_mut(id).start_with(Some(fault)).await {}
+    }
+
+    /// Starts a server that refuses; returns its last words.
+    pub async fn refuses_to_start(&mut self, id: u64) -> String {
+        match self.member_mut(id).try_start(None).await {
+            Ok(()) => panic!("server {id} started"),
+            Err(last_words) => last_words,
+        }
+    }
+
+    /// Waits until a server has ended by itself, and returns how.
+    pub async fn ends_by_itself(&mut self, id: u64) -> std::process::ExitStatus {
+        let mut process = self.member_mut(id).process.take().unwrap();
+        process.end().await
+    }
+
+    /// Adds a line to the top of the configuration of a server that is down.
+    pub fn configure(&mut self, id: u64, line: &str) {
+        self.member(id).configure(line);
+    }
+
+    /// Where a server's data is.
+    pub fn data(&self, id: u64) -> std::path::PathBuf {
+        self.member(id).data()
+    }
+
     /// Stops a server in its tracks: it neither works nor answers, and knows nothing of it.
     pub fn pause(&mut self, id: u64) {
         let member = self.member_mut(id);
@@ -253,11 +282,11 @@ impl Ensemble {
             .collect()
     }
 
-    fn member(&self, id: u64) -> &Member {
+    pub(crate) fn member(&self, id: u64) -> &Member {
         self.members.get(&id).unwrap()
     }
 
-    fn member_mut(&mut self, id: u64) -> &mut Member {
+    pub(crate) fn member_mut(&mut self, id: u64) -> &mut Member {
         self.members.get_mut(&id).unwrap()
     }
 }

@@ -28,6 +28,8 @@ pub use binary::binary;
 mod ensemble;
 pub use ensemble::Ensemble;
 
+mod joining;
+
 mod log;
 
 mod member;

@@ -22,9 +22,21 @@ pub struct Process {
 impl Process {
     /// Starts the program with arguments; what it logs is appended to a file.
     pub fn start<A: AsRef<std::ffi::OsStr>>(title: &str, arguments: &[A], log: &Path) -> Self {
+        Self::start_program(binary(), title, arguments, &[], log)
+    }
+
+    /// The same of another program, with variables in its environment.
+    pub(crate) fn start_program<A: AsRef<std::ffi::OsStr>>(
+        program: &Path,
+        title: &str,
+        arguments: &[A],
+        variables: &[(&str, &str)],
+        log: &Path,
+    ) -> Self {
         let errors = File::options().create(true).append(true).open(log).unwrap();
-        let mut child = Command::new(binary())
+        let mut child = Command::new(program)
             .args(arguments)
+            .envs(variables.iter().copied())
             .env_remove("ZAREBA_PROFILE")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())

@@ -22,7 +22,7 @@ use crate::output::say;
 const PEER_PORTS: u64 = 100;
 
 pub(super) async fn run(dev: Dev, format: Format) -> anyhow::Result<()> {
-    logging("warn");
+    logging("warn,zareba_server::progress=info");
     zareba_server::abort_on_panic();
     let (places, sockets): (Vec<_>, Vec<_>) = bind(&dev)?.into_iter().unzip();
     let files = Files::prepare(&dev.data_dir, &places)?;

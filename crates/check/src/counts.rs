@@ -101,6 +101,8 @@ pub(crate) enum Planted {
     EpochBeforeHistory,
     /// NEWLEADER is answered before the history is durable.
     AckNewLeaderBeforeHistory,
+    /// What a follower is sent in synchronization is logged only at UPTODATE.
+    SyncedLoggedAtUpToDate,
     /// An election takes all of the log for committed.
     UncommittedDeliveredAcrossElections,
 }
@@ -114,6 +116,7 @@ impl Planted {
             Self::CommitBelowQuorum => zareba_zab::Bug::CommitBelowQuorum,
             Self::EpochBeforeHistory => zareba_zab::Bug::EpochBeforeHistory,
             Self::AckNewLeaderBeforeHistory => zareba_zab::Bug::AckNewLeaderBeforeHistory,
+            Self::SyncedLoggedAtUpToDate => zareba_zab::Bug::SyncedLoggedAtUpToDate,
             Self::UncommittedDeliveredAcrossElections => {
                 zareba_zab::Bug::UncommittedDeliveredAcrossElections
             }

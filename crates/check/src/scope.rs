@@ -49,8 +49,8 @@ pub struct Scope {
     /// its own. Elections, which only hint at a leader, are then explored by when servers hear of
     /// each other, no more by every order of their votes.
     pub prompt_votes: bool,
-    /// Whether what a server says of its disk is compared with its disk, and the core's own
-    /// assertions are asked for. Without, only what false words lead to is seen.
+    /// Whether what a server says and remembers of its disk is compared with its disk, and the
+    /// core's own assertions are asked for. Without, only what false words lead to is seen.
     pub checks_claims: bool,
     /// A bug planted on purpose.
     #[cfg(feature = "bugs")]

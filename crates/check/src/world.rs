@@ -317,7 +317,7 @@ impl World {
                 server.disk.pending.push_back((*token, write.clone()));
             }
         }
-        ghost.learn_committed(id, &server)?;
+        ghost.learn_committed(id, &server, scope.checks_claims)?;
         for output in outputs {
             match output {
                 // No transaction here changes the ensemble.

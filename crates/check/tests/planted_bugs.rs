@@ -46,6 +46,12 @@ fn an_ack_of_newleader_before_the_history_is_durable_is_found() {
 }
 
 #[test]
+fn a_synced_history_that_is_logged_at_uptodate_is_found() {
+    let bug = Bug::SyncedLoggedAtUpToDate;
+    is_found(bug, Kind::Durability, Scope::default(), 100_000);
+}
+
+#[test]
 fn a_transaction_that_an_election_takes_for_committed_is_found() {
     let bug = Bug::UncommittedDeliveredAcrossElections;
     is_found(bug, Kind::Durability, Scope::default(), 20_000);

@@ -57,6 +57,16 @@ pub enum EpochsFound {
     },
 }
 
+impl EpochsFound {
+    /// The promises, if they can be read.
+    pub fn promised(&self) -> Option<Epochs> {
+        match self {
+            Self::Good { epochs, .. } => Some(*epochs),
+            Self::Missing | Self::Unreadable | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// One segment file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentFound {

@@ -56,6 +56,28 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Locks the directory for looking at it. Makes and changes nothing.
+    pub(crate) fn inspect(path: &Path) -> Result<Self, StorageError> {
+        let name = path.join(LOCK_FILE);
+        let lock = match File::open(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StorageError::NotOurs(path.to_owned()));
+            }
+            opened => opened.map_err(|error| io_error("open", &name, error))?,
+        };
+        let lock = try_lock(lock, path)?;
+        match fs::read_to_string(path.join(FORMAT_FILE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StorageError::NotOurs(path.to_owned()));
+            }
+            read => check_format_text(path, read)?,
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
     /// The data directory itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -111,10 +133,14 @@ fn lock(path: &Path) -> Result<File, StorageError> {
         .write(true)
         .open(&name)
         .map_err(|error| io_error("open", &name, error))?;
+    try_lock(file, path)
+}
+
+fn try_lock(file: File, path: &Path) -> Result<File, StorageError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StorageError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(io_error("lock", &name, error)),
+        Err(TryLockError::Error(error)) => Err(io_error("lock", &path.join(LOCK_FILE), error)),
     }
 }
 
@@ -132,20 +158,26 @@ fn has_files(path: &Path) -> io::Result<bool> {
 fn check_format(path: &Path, had_files: bool) -> Result<(), StorageError> {
     let name = path.join(FORMAT_FILE);
     match fs::read_to_string(&name) {
-        Ok(text) if text.trim_end() == FORMAT => Ok(()),
-        Ok(text) => Err(StorageError::UnknownFormat {
-            path: path.to_owned(),
-            found: text.trim_end().to_owned(),
-            known: FORMAT,
-        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && had_files => {
             Err(StorageError::NotOurs(path.to_owned()))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             write_format(path).map_err(|error| io_error("write", &name, error))
         }
-        Err(error) => Err(io_error("read", &name, error)),
+        read => check_format_text(path, read),
     }
+}
+
+fn check_format_text(path: &Path, read: io::Result<String>) -> Result<(), StorageError> {
+    let text = read.map_err(|error| io_error("read", &path.join(FORMAT_FILE), error))?;
+    if text.trim_end() == FORMAT {
+        return Ok(());
+    }
+    Err(StorageError::UnknownFormat {
+        path: path.to_owned(),
+        found: text.trim_end().to_owned(),
+        known: FORMAT,
+    })
 }
 
 /// The name appears with its text or not at all.

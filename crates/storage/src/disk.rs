@@ -23,6 +23,8 @@ pub struct FileDisk {
     path: PathBuf,
     open: BTreeMap<String, Open>,
     spare: Option<Spare>,
+    /// Files are opened for writing too.
+    is_writable: bool,
 }
 
 #[derive(Debug)]
@@ -44,13 +46,27 @@ impl FileDisk {
             path: path.to_owned(),
             open: BTreeMap::new(),
             spare: None,
+            is_writable: true,
         })
+    }
+
+    /// The same for reading alone; not even a spare file is removed.
+    pub(crate) fn look_at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            open: BTreeMap::new(),
+            spare: None,
+            is_writable: false,
+        }
     }
 
     fn file(&mut self, name: &str) -> Result<&mut Open, DiskError> {
         if !self.open.contains_key(name) {
             let path = self.path.join(name);
-            let file = OpenOptions::new().read(true).write(true).open(&path);
+            let file = OpenOptions::new()
+                .read(true)
+                .write(self.is_writable)
+                .open(&path);
             let file = file.map_err(|error| disk_error(&path, &error))?;
             let length = file
                 .metadata()

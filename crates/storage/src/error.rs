@@ -1,12 +1,14 @@
 //! What can go wrong with the data directory, by what an operator can do about it.
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 
-use thiserror::Error;
+use thiserror::Error as ThisError;
 use zareba_log::LogError;
 
 /// Why the data directory cannot be used.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub enum StorageError {
     /// Another process has it.
     #[error(
@@ -48,9 +50,9 @@ pub enum StorageError {
     Log(#[from] LogError),
     /// The image's engine failed. After a failed write it accepts no more; stop the server.
     #[error(
-        "cannot {doing} the image: {error}; if this comes back at every start, remove the \
-         directory `image` and the directory `log` together and let the server be refilled as a \
-         new, empty one while a quorum of the others is up"
+        "cannot {doing} the image: {error}; if this comes back at every start, move the \
+         data directory away and start the server on an empty one, with `bootstrap = false` in its \
+         configuration, while a quorum of the others is up"
     )]
     Image {
         /// What was under way.
@@ -60,9 +62,9 @@ pub enum StorageError {
     },
     /// The image's own record of itself cannot be read.
     #[error(
-        "the image's record of itself is unreadable; remove the directory `image` and the \
-         directory `log` together and let the server be refilled as a new, empty one while a \
-         quorum of the others is up"
+        "the image's record of itself is unreadable; move the data directory away and start \
+         the server on an empty one, with `bootstrap = false` in its configuration, while a quorum \
+         of the others is up"
     )]
     ImageMeta,
     /// A record's key is empty or too long.
@@ -78,16 +80,35 @@ impl StorageError {
     pub(crate) fn is_broken_image(&self) -> bool {
         match self {
             Self::ImageMeta => true,
-            Self::Image { error, .. } => matches!(
-                error,
-                fjall::Error::Storage(_)
-                    | fjall::Error::JournalRecovery(_)
-                    | fjall::Error::Decompress(_)
-                    | fjall::Error::InvalidTrailer
-                    | fjall::Error::InvalidTag(_)
-                    | fjall::Error::Unrecoverable
-            ),
+            Self::Image { error, .. } => match error {
+                // Of these a restart may be the end; or they have nothing to do with bytes.
+                fjall::Error::Poisoned | fjall::Error::KeyspaceDeleted | fjall::Error::Locked => {
+                    false
+                }
+                // What else there is says that bytes are bad. That the format of the engine is
+                // unknown does so too, for the format of the whole directory has a file of its own.
+                error => io_error_within(error).is_none_or(is_of_bytes),
+            },
             _ => false,
         }
     }
+}
+
+fn io_error_within(error: &fjall::Error) -> Option<&io::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// A file that is missing or has other contents; not a disk that fails at the moment.
+fn is_of_bytes(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+    )
 }

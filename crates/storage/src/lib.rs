@@ -14,6 +14,9 @@ mod spare;
 pub mod image;
 pub use image::{Image, ImageMeta};
 
+pub mod inspection;
+pub use inspection::Inspected;
+
 pub mod recovery;
 pub use recovery::{Config, Store};
 
@@ -21,5 +24,6 @@ pub mod error;
 pub use error::StorageError;
 
 pub use zareba_log::{
-    Config as LogConfig, Damage, Disk, DiskError, Epochs, Log, LogError, Origin, Recovered, Replay,
+    Config as LogConfig, Damage, Disk, DiskError, Epochs, Inspection, Log, LogError, Origin,
+    Recovered, Replay, inspect, inspection as log_inspection,
 };

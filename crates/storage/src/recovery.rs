@@ -15,12 +15,12 @@
 //! | after the reset, before the entries up to `end` are in the log | an image without its log | [`zareba_log::Damage::EndsEarly`]: incomplete, must be refilled, does not vote |
 //!
 //! Then the owner loads [`Image::for_each`], replays [`Log::replay_after`]`(`[`Store::replay_from`]`)`,
-//! compares [`crate::ImageMeta::digest_mark`] when it is there, and serves. A wrong digest means:
-//! the image is wrong, take a snapshot from the leader.
+//! compares [`crate::ImageMeta::digest_mark`] when it is there, and serves. A wrong digest, or a record
+//! that makes no sense, means that the image is wrong: [`Store::without_image`].
 
 use std::path::Path;
 
-use zareba_log::{Config as LogConfig, Log, LogError, Recovered};
+use zareba_log::{Config as LogConfig, Disk, Log, LogError, Recovered};
 use zareba_model::Zxid;
 
 use crate::directory::Directory;
@@ -36,9 +36,9 @@ pub struct Config {
 }
 
 /// Everything a server has on its disk.
-pub struct Store {
+pub struct Store<D = FileDisk> {
     /// The log, open for appending, with the epochs page.
-    pub log: Log<FileDisk>,
+    pub log: Log<D>,
     /// The image.
     pub image: Image,
     /// What was found.
@@ -53,8 +53,46 @@ pub struct Store {
 impl Store {
     /// Opens a data directory, making it if it is not there.
     pub fn open(path: &Path, config: Config) -> Result<Self, StorageError> {
-        let directory = Directory::open(path)?;
-        let (image, image_lost) = match Image::open(&directory.image()) {
+        Self::open_on(path, config, |files| files)
+    }
+}
+
+impl<D: Disk> Store<D> {
+    /// The same with something around the log's files.
+    pub fn open_on(
+        path: &Path,
+        config: Config,
+        around: impl FnOnce(FileDisk) -> D,
+    ) -> Result<Self, StorageError> {
+        Self::open_in(Directory::open(path)?, config, around, None)
+    }
+
+    /// Opens it anew without its image, which turned out to be wrong: it is set aside, and the log
+    /// makes up for it as far as it reaches back. If it does not, there is damage.
+    pub fn without_image(
+        self,
+        config: Config,
+        around: impl FnOnce(FileDisk) -> D,
+        reason: String,
+    ) -> Result<Self, StorageError> {
+        let Self {
+            image,
+            directory,
+            log,
+            ..
+        } = self;
+        drop((image, log));
+        directory.set_image_aside()?;
+        Self::open_in(directory, config, around, Some(reason))
+    }
+
+    fn open_in(
+        directory: Directory,
+        config: Config,
+        around: impl FnOnce(FileDisk) -> D,
+        image_lost: Option<String>,
+    ) -> Result<Self, StorageError> {
+        let (image, unreadable) = match Image::open(&directory.image()) {
             Err(error) if error.is_broken_image() => {
                 // The engine cannot tell a torn journal from a rotten one, so this is no reason to
                 // stay down: the log says whether anything is missing, and the leader has it.
@@ -67,12 +105,12 @@ impl Store {
             doing: "open its directory",
             error,
         })?;
-        let (log, recovered) = Log::open(disk, config.log, image.meta().origin())?;
+        let (log, recovered) = Log::open(around(disk), config.log, image.meta().origin())?;
         Ok(Self {
             log,
             image,
             recovered,
-            image_lost,
+            image_lost: image_lost.or(unreadable),
             directory,
         })
     }

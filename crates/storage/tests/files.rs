@@ -12,7 +12,8 @@ use std::path::Path;
 use bytes::Bytes;
 use zareba_model::{Entry, Epoch, Zxid};
 use zareba_storage::{
-    Config, Damage, Disk, DiskError, Epochs, FileDisk, Image, LogConfig, StorageError, Store,
+    Config, Damage, Disk, DiskError, Epochs, FileDisk, Image, ImageMeta, Inspected, LogConfig,
+    StorageError, Store,
 };
 
 const CONFIG: Config = Config {
@@ -336,4 +337,131 @@ fn break_journal(image: &Path) {
         }
     }
     assert_eq!(broken, 1, "the journal holds the record");
+}
+
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Every file below a folder with its bytes.
+fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Small segments, which are made soon.
+const TINY: Config = Config {
+    log: LogConfig {
+        segment_bytes: 16 << 10,
+    },
+};
+
+/// A store with a checkpoint over entries that are all still in the log.
+fn checkpointed(home: &Path) {
+    let mut store = Store::open(home, TINY).unwrap();
+    store.log.append(&entries(1..=9), Zxid::ZERO).unwrap();
+    store.log.sync().unwrap();
+    let batch: Vec<_> = (0..50)
+        .map(|i| record(&format!("/node-{i}"), &"v".repeat(i * 7)))
+        .collect();
+    store.image.write_batch(&batch, Zxid::new(1, 9)).unwrap();
+    store
+        .finish_checkpoint(Zxid::ZERO, Zxid::new(1, 9), 7)
+        .unwrap();
+}
+
+#[test]
+fn no_flipped_bit_of_an_image_keeps_a_server_from_starting() {
+    let home = tempfile::tempdir().unwrap();
+    let good = home.path().join("good");
+    checkpointed(&good);
+    let (mut flips, mut lost) = (0, 0);
+    for (file, bytes) in contents(&good.join("image")) {
+        let inside = file.strip_prefix(&good).unwrap();
+        // The engine's journals are long and mostly zeros.
+        let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else {
+            continue;
+        };
+        for bit in (0..(last + 1) * 8).step_by(last * 8 / 7 + 1) {
+            let data = home.path().join("flipped");
+            copy(&good, &data);
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(data.join(inside), flipped).unwrap();
+            let opened = Store::open(&data, TINY);
+            let store = opened.unwrap_or_else(|error| panic!("bit {bit} of {inside:?}: {error}"));
+            flips += 1;
+            lost += usize::from(store.image_lost.is_some());
+            let read = store.image.for_each(|_, _| {});
+            if let Err(error) = read {
+                let again = store.without_image(TINY, |files| files, error.to_string());
+                assert_eq!(again.unwrap().image.meta(), ImageMeta::default());
+            }
+            fs::remove_dir_all(&data).unwrap();
+        }
+    }
+    assert!(flips > 10 && lost > 0, "{lost} of {flips}");
+}
+
+#[test]
+fn an_image_that_turns_out_to_be_wrong_is_set_aside_while_the_store_is_open() {
+    let home = tempfile::tempdir().unwrap();
+    checkpointed(home.path());
+    let store = open(home.path());
+    assert!(!records(&store.image).is_empty());
+    let reason = "its digest is wrong".to_owned();
+    let mut store = store
+        .without_image(CONFIG, |files| files, reason.clone())
+        .unwrap();
+    assert_eq!(store.image_lost, Some(reason));
+    assert_eq!(store.recovered.damage, None);
+    assert_eq!(records(&store.image), []);
+    assert_eq!(replay(&mut store, Zxid::ZERO), entries(1..=9));
+    assert!(home.path().join("image.broken").is_dir());
+}
+
+#[test]
+fn looking_at_data_changes_no_byte_and_needs_the_directory_for_itself() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, aside) = (home.path().join("data"), home.path().join("copy"));
+    checkpointed(&data);
+    let before = contents(&data);
+    let mut inspected = Inspected::open(&data, &aside).unwrap();
+    let image = inspected.image().unwrap().unwrap();
+    assert_eq!(records(&image).len(), 50);
+    let origin = image.meta().origin();
+    let mut found = 0;
+    let log = zareba_storage::inspect(&mut inspected.files, origin, &mut |_| found += 1).unwrap();
+    assert_eq!((log.last, log.damage), (Zxid::new(1, 9), None));
+    assert!(found > 9);
+    assert!(inspected.files.sync("epochs").is_err());
+    drop((image, inspected));
+    assert_eq!(contents(&data), before);
+    assert!(!aside.exists());
+
+    let store = open(&data);
+    let refused = Inspected::open(&data, &aside).err().unwrap();
+    assert!(matches!(refused, StorageError::InUse(_)), "{refused}");
+    drop(store);
+    let nothing = Inspected::open(home.path(), &aside).err().unwrap();
+    assert!(matches!(nothing, StorageError::NotOurs(_)), "{nothing}");
 }

@@ -66,6 +66,7 @@ impl Files {
         ServerConfig {
             id: place.id,
             data_dir: self.folder(place.id).join("data"),
+            bootstrap: true,
             client_listen: place.client,
             peer_listen: place.peer,
             ensemble: Ensemble {

@@ -87,6 +87,7 @@ struct File {
     id: u64,
     ensemble_version: u64,
     data_dir: &'static str,
+    bootstrap: bool,
     client_listen: String,
     peer_listen: String,
     peer_address: String,
@@ -145,6 +146,8 @@ impl File {
             id: joined.server.0,
             ensemble_version: version,
             data_dir: "data",
+            // It may have been promoted when it loses its disk one day.
+            bootstrap: false,
             client_listen: client_listen.to_string(),
             peer_listen: peer_listen.to_string(),
             peer_address: own.peer_address.clone(),

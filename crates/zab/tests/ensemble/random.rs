@@ -175,7 +175,13 @@ impl Run {
                 continue;
             };
             let delivered = cluster.oracle.ensemble_at(node.delivered);
-            if let Some(next) = next_change(zab, delivered, &everybody, &mut cluster.rng) {
+            // A log that rotted a moment ago is lost to the next ensemble too.
+            let is_whole = |id: ServerId| {
+                let node = cluster.nodes.get(&id);
+                node.is_some_and(|node| !node.disk.image.damaged)
+            };
+            let next = next_change(zab, delivered, &everybody, &mut cluster.rng);
+            if let Some(next) = next.filter(|next| next.is_quorum(is_whole)) {
                 let kind = if next.outgoing.is_some() {
                     "joint"
                 } else {
