@@ -1,6 +1,7 @@
-//! The repository's own commands: `cargo xtask ci`, `plugins`, `check`, `sim` and `crash-images`. It
-//! must never be needed to build, test or run a single package.
+//! The repository's own commands: `cargo xtask ci`, `plugins`, `check`, `sim`, `bug-bank` and
+//! `crash-images`. It must never be needed to build, test or run a single package.
 
+mod bug_bank;
 mod cargo;
 mod check;
 mod ci;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Plugins { check } => plugins::run(check),
         Command::Check(check) => check::run(&check),
         Command::Sim(sim) => sim::run(&sim),
+        Command::BugBank(bank) => bug_bank::run(&bank),
         Command::CrashImages(images) => crash_images::run(&images),
     };
     // Not as `main`'s result: that would add a backtrace of this program to the cause.
@@ -60,6 +62,8 @@ enum Command {
     Check(check::Check),
     /// Runs the simulator over many seeds, or over one again.
     Sim(sim::Sim),
+    /// Measures how soon the simulator finds each historical bug of the bank.
+    BugBank(bug_bank::BugBank),
     /// Recovers the log from every disk image that power cuts and flipped bits can leave.
     CrashImages(crash_images::CrashImages),
 }

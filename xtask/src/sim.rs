@@ -19,6 +19,9 @@ pub(crate) struct Sim {
     /// One seed alone, to replay it.
     #[arg(long, conflicts_with_all = ["seeds", "start"])]
     seed: Option<u64>,
+    /// A historical bug to plant, by its issue: docs/bug-bank.md names them.
+    #[arg(long)]
+    bug: Option<String>,
     /// Passed on as they are.
     #[arg(last = true)]
     rest: Vec<String>,
@@ -45,9 +48,14 @@ impl Sim {
             .into_iter()
             .filter_map(|(name, value)| Some([name.to_owned(), value?.to_string()]))
             .flatten();
-        Cargo::new(["run", "--locked", "--release", "--package", "zareba-sim"])
-            .with(["--bin", "zareba-sim", "--"])
+        let mut call = Cargo::new(["run", "--locked", "--release", "--package", "zareba-sim"]);
+        if self.bug.is_some() {
+            call = call.with(["--features", "bugs"]);
+        }
+        let bug = self.bug.iter().flat_map(|name| ["--bug", name]);
+        call.with(["--bin", "zareba-sim", "--"])
             .with(given)
+            .with(bug)
             .with(&self.rest)
     }
 }
@@ -65,5 +73,17 @@ mod tests {
     fn only_the_given_options_are_passed_on() {
         let line = Sim::of_seeds(7).call().line();
         assert!(line.ends_with("--bin zareba-sim -- --seeds 7"), "{line}");
+        assert!(!line.contains("--features"), "{line}");
+    }
+
+    #[test]
+    fn a_bug_is_planted_in_a_build_that_can() {
+        let sim = Sim {
+            bug: Some("zk-3911".to_owned()),
+            ..Sim::of_seeds(7)
+        };
+        let line = sim.call().line();
+        let end = "--features bugs --bin zareba-sim -- --seeds 7 --bug zk-3911";
+        assert!(line.ends_with(end), "{line}");
     }
 }

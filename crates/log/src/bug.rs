@@ -18,6 +18,12 @@ pub enum Bug {
     AppendsBehindGap,
     /// What a truncation voids is still on the disk when it is reported done (Keeper 112101).
     TruncatesInMemoryOnly,
+    /// A truncation that failed counts as done (ZK-3701).
+    TruncationErrorIgnored,
+    /// What could not be written is left out, and the log goes on behind it (ZK-4882).
+    WriteErrorIgnored,
+    /// A sync that failed is tried again, and believed (the fsyncgate of 2018).
+    SyncTriedAgain,
     /// The log goes on over the remains of a write that never was synced (Keeper 75197).
     KeepsTornTail,
     /// One unreadable record at the end costs the whole log (Keeper 56670).

@@ -4,6 +4,7 @@
 //! what a server wants, `writing` is its disk, `power` starts and stops it, `connections` are the
 //! clients', `faults` are what strikes.
 
+mod calm;
 mod carry;
 mod connections;
 mod ending;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use zareba_model::{ServerId, Sha256, Zxid};
 use zareba_replica::{ConnectionId, Input, Output};
 use zareba_wire::{ClientMessage, ServerMessage};
+use zareba_zab::Role;
 
 use self::connections::Connection;
 use crate::client::Client;
@@ -59,8 +61,13 @@ enum Event {
     Inspect,
 }
 
+/// A server whose clock was not looked at for so long stood still: it ticks much more often.
+const STALL_US: u64 = 200_000;
+
 /// A whole run.
 pub(crate) struct Cluster {
+    /// Until when faults strike a link, or since when it stands.
+    troubled: BTreeMap<Pair, u64>,
     config: Config,
     dice: Dice,
     now: u64,
@@ -92,7 +99,7 @@ impl Cluster {
                 missed: 0,
                 shown: 0,
             };
-            Server::new(config.segment_bytes, clock)
+            Server::new(config.segment_bytes, clock, config.planted())
         });
         let servers = servers.collect();
         let clients = (0..config.clients).map(|client| {
@@ -112,6 +119,7 @@ impl Cluster {
         }
         schedule.at(config.run_us, Event::Heal);
         let mut cluster = Self {
+            troubled: BTreeMap::new(),
             oracle: Oracle::new(config.servers),
             streams: Streams::default(),
             election: Election::default(),
@@ -169,6 +177,7 @@ impl Cluster {
             Event::Up(passage) => {
                 let (server, peer) = passage.pair.ends(passage.end);
                 let news = self.network.come_up(passage);
+                self.trouble(passage.pair, self.now);
                 if news == News::Replaced {
                     self.oracle.marks.reach(Mark::Replaced);
                     self.give(server, Input::PeerDown(id_of(peer)));
@@ -262,10 +271,16 @@ impl Cluster {
         let Some(it) = self.servers.get_mut(server) else {
             return Ok(());
         };
+        let seen = it.clock.shown;
         let clock = it.clock.read(now);
+        let stood_still = clock.monotonic.0.saturating_sub(seen);
+        if stood_still > STALL_US {
+            it.heard.stood_still(stood_still - STALL_US / 10);
+        }
         let Some(replica) = &mut it.replica else {
             return Ok(());
         };
+        let before = replica.broadcast().role();
         for input in inputs {
             self.trace.input(now, server, &input);
             if let Input::Relay { relay, .. } = &input {
@@ -277,6 +292,12 @@ impl Cluster {
             replica.handle(clock, input, &mut outputs);
         }
         replica.flush(clock, &mut outputs);
+        let after = replica.broadcast().role();
+        if let Role::Leading { epoch } = before
+            && after != before
+        {
+            self.judge_resignation(server, epoch)?;
+        }
         self.after_batch(server, outputs)
     }
 
@@ -296,7 +317,7 @@ impl Cluster {
         let state = (applied, broadcast.epoch());
         self.oracle.delivered(server, state, replica.tree())?;
         broadcast.check_invariants();
-        if let zareba_zab::Role::Leading { epoch } = broadcast.role() {
+        if let Role::Leading { epoch } = broadcast.role() {
             self.oracle.leads(server, epoch, broadcast.committed())?;
         }
         invariants::watch_owners::check(server, replica)?;

@@ -16,6 +16,7 @@ use zareba_zab::{LogRead, Persist, Token};
 
 use crate::dice::Dice;
 use crate::image::Image;
+use crate::implants::{Planted, ShellBug};
 use crate::medium::Medium;
 
 /// One write.
@@ -79,14 +80,16 @@ pub(crate) struct Storage {
     queue: VecDeque<Job>,
     /// How many of the queue are being written now.
     writing: usize,
+    planted: Planted,
 }
 
 impl Storage {
-    pub(crate) fn new(segment_bytes: u64) -> Self {
+    pub(crate) fn new(segment_bytes: u64, planted: Planted) -> Self {
         Self {
             device: Rc::new(RefCell::new(Medium::default())),
             log: None,
             image: Image::default(),
+            planted,
             wiped: false,
             layout: zareba_log::Config { segment_bytes },
             queue: VecDeque::new(),
@@ -98,8 +101,11 @@ impl Storage {
     pub(crate) fn open(&mut self) -> Result<Opened, OpenError> {
         let image_lost = self.image.set_aside_if_rotten();
         let meta = self.image.meta();
-        let (mut log, found) = Log::open(Rc::clone(&self.device), self.layout, meta.origin())?;
+        let (mut log, found) =
+            self.planted
+                .open_log(Rc::clone(&self.device), self.layout, meta.origin())?;
         let mut recovery = Recovery::new(meta.start, meta.newest(), meta.digest_mark());
+        self.planted.recovery(&mut recovery);
         for (key, value) in self.image.records() {
             recovery.add_record(key, value)?;
         }
@@ -119,7 +125,8 @@ impl Storage {
             }
             entries.extend(read);
         }
-        let damaged = found.damage.is_some() || self.wiped;
+        let damaged =
+            (found.damage.is_some() || self.wiped) && !self.planted.has(ShellBug::DamagedVotes);
         let recovered = recovery.finish(RecoveredLog {
             accepted_epoch: found.epochs.accepted,
             current_epoch: found.epochs.current,
@@ -162,6 +169,15 @@ impl Storage {
     pub(crate) fn push(&mut self, job: Job) {
         if matches!(job, Job::Image(ImageWrite::AbandonInstall)) {
             self.void_install();
+        }
+        let cuts = |job: &Job| {
+            let Job::Persist { write, .. } = job else {
+                return false;
+            };
+            matches!(write, Persist::Truncate { .. })
+        };
+        if self.planted.has(ShellBug::TwoWriters) && cuts(&job) {
+            return self.queue.insert(self.writing, job);
         }
         self.queue.push_back(job);
     }
@@ -385,12 +401,21 @@ impl Storage {
                 if self.device.borrow().disk.is_powered_off() {
                     return Ok(None);
                 }
-                self.image.finish_checkpoint(start, end, digest);
+                let marks_first = self.planted.has(ShellBug::MarkBeforeRecords);
+                self.image
+                    .finish_checkpoint(start, end, digest, marks_first);
                 log.purge_below(start)?;
             }
-            ImageWrite::BeginInstall { .. } => self.image.begin_install(),
+            ImageWrite::BeginInstall { .. } => {
+                let in_place = self.planted.has(ShellBug::SnapshotInPlace);
+                self.image.begin_install(in_place);
+            }
             ImageWrite::InstallBatch { records } => self.image.install_batch(records),
             ImageWrite::FinishInstall { base, end } => {
+                if self.planted.has(ShellBug::SnapshotInMemory) {
+                    log.reset(base)?;
+                    return Ok(Some(Input::SnapshotInstalled { base }));
+                }
                 let discard = log.last_segment_number();
                 if self.device.borrow().disk.is_powered_off()
                     || !self.image.finish_install(base, end, discard)

@@ -63,6 +63,8 @@ pub(crate) struct Image {
     install: Option<Records>,
     /// It cannot be read any more, which the next opening notices.
     rotten: bool,
+    /// A planted bug: a snapshot is written over the image, not beside it.
+    in_place: bool,
 }
 
 impl Image {
@@ -96,8 +98,17 @@ impl Image {
         self.pending.push((records, upto));
     }
 
-    pub(crate) fn finish_checkpoint(&mut self, start: Zxid, end: Zxid, digest: u64) {
-        self.keep(self.pending.len());
+    pub(crate) fn finish_checkpoint(
+        &mut self,
+        start: Zxid,
+        end: Zxid,
+        digest: u64,
+        marks_first: bool,
+    ) {
+        // The planted bug leaves the records to a later write.
+        if !marks_first {
+            self.keep(self.pending.len());
+        }
         self.meta = ImageMeta {
             start,
             end,
@@ -107,12 +118,20 @@ impl Image {
         };
     }
 
-    pub(crate) fn begin_install(&mut self) {
+    pub(crate) fn begin_install(&mut self, in_place: bool) {
         self.install = Some(Records::new());
+        self.in_place = in_place;
+        if in_place {
+            self.pending.clear();
+            self.durable.clear();
+        }
     }
 
     pub(crate) fn install_batch(&mut self, records: Vec<(Bytes, Bytes)>) {
         if let Some(install) = &mut self.install {
+            if self.in_place {
+                self.durable.extend(records.iter().cloned());
+            }
             install.extend(records);
         }
     }

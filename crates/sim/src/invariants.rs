@@ -39,6 +39,7 @@
 //! | I33 | `convergence` | all servers come to the same state |
 //! | I34 | `completion` | every request is answered |
 //! | I35 | `crate::marks` | what many runs together must have reached |
+//! | | `steadfastness` | a leader that a quorum follows in calm weather stays |
 //! | | `exactly_once` | a request is executed once, a parked call answered once |
 //! | | `replies` | a client is told what the history says, in its order |
 //! | | `reads` | a read tells what was there |
@@ -79,6 +80,7 @@ pub(crate) mod session_end;
 pub(crate) mod session_monotonicity;
 pub(crate) mod session_order;
 pub(crate) mod stats;
+pub(crate) mod steadfastness;
 pub(crate) mod total_order;
 pub(crate) mod watch_owners;
 pub(crate) mod watches;

@@ -25,6 +25,12 @@ pub use marks::Mark;
 pub mod violation;
 pub use violation::Violation;
 
+mod implants;
+#[cfg(feature = "bugs")]
+pub use implants::Implant;
+#[cfg(feature = "bugs")]
+pub mod bank;
+
 mod cluster;
 
 mod disk;

@@ -18,10 +18,18 @@ struct Arguments {
     threads: u64,
     calm: bool,
     trace: bool,
+    implant: Implanted,
 }
 
+#[cfg(feature = "bugs")]
+type Implanted = Option<zareba_sim::Implant>;
+/// Nothing can be planted in this build.
+#[cfg(not(feature = "bugs"))]
+type Implanted = Option<std::convert::Infallible>;
+
 const USAGE: &str = "usage: zareba-sim [--seeds N] [--start S] [--threads T] [--calm]
-       zareba-sim --seed X [--calm] [--trace]";
+       zareba-sim --seed X [--calm] [--trace]
+       either with --bug NAME, in a build with the feature bugs";
 
 fn main() -> ExitCode {
     let Some(arguments) = parse(std::env::args().skip(1)) else {
@@ -56,8 +64,13 @@ fn parse(mut of: impl Iterator<Item = String>) -> Option<Arguments> {
         threads: thread::available_parallelism().map_or(1, |it| it.get() as u64),
         calm: false,
         trace: false,
+        implant: None,
     };
     while let Some(name) = of.next() {
+        if name == "--bug" {
+            arguments.implant = Some(implant(&of.next()?)?);
+            continue;
+        }
         let mut number = || of.next()?.parse::<u64>().ok();
         match name.as_str() {
             "--seeds" => arguments.seeds = number()?,
@@ -70,6 +83,27 @@ fn parse(mut of: impl Iterator<Item = String>) -> Option<Arguments> {
         }
     }
     Some(arguments)
+}
+
+#[cfg(feature = "bugs")]
+fn implant(name: &str) -> Option<zareba_sim::Implant> {
+    zareba_sim::Implant::named(name)
+}
+
+#[cfg(not(feature = "bugs"))]
+fn implant(_: &str) -> Option<std::convert::Infallible> {
+    complain("this build has no bug bank; build it with --features bugs");
+    None
+}
+
+#[cfg(feature = "bugs")]
+fn plant(implant: Implanted, config: Config) -> Config {
+    Config { implant, ..config }
+}
+
+#[cfg(not(feature = "bugs"))]
+fn plant(_: Implanted, config: Config) -> Config {
+    config
 }
 
 /// Runs all seeds on all threads; returns what happened and how many went wrong.
@@ -87,11 +121,13 @@ fn run_all(arguments: Arguments) -> (Counts, u64) {
                         return;
                     }
                     let seed = arguments.start + seed;
-                    let config = if arguments.calm {
-                        Config::calm(seed)
-                    } else {
-                        Config::of(seed)
-                    };
+                    let config = plant(
+                        arguments.implant,
+                        match arguments.calm {
+                            true => Config::calm(seed),
+                            false => Config::of(seed),
+                        },
+                    );
                     if reports.send(run(config, arguments.trace)).is_err() {
                         return;
                     }
@@ -106,7 +142,8 @@ fn run_all(arguments: Arguments) -> (Counts, u64) {
             if let Some(violation) = report.violation {
                 violations += 1;
                 say(&format!("seed {}: {violation}", report.seed));
-                say(&format!("  replay: {}", Config::of(report.seed)));
+                let config = plant(arguments.implant, Config::of(report.seed));
+                say(&format!("  replay: {config}"));
             }
             if done % 500 == 0 {
                 complain(&format!(

@@ -239,6 +239,13 @@ impl Network {
         }
     }
 
+    /// True while a link stands and both ends know it.
+    pub(crate) fn stands(&self, pair: Pair) -> bool {
+        let knows = |link: &Link| link.lanes.iter().all(|it| it.known == link.generation);
+        let link = self.links.get(&pair);
+        link.is_some_and(|link| link.alive && knows(link))
+    }
+
     fn is_alive(&self, at: Passage) -> bool {
         self.links
             .get(&at.pair)

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::dice::Dice;
 use crate::fault::Faults;
+#[cfg(feature = "bugs")]
+use crate::implants::Implant;
+use crate::implants::Planted;
 
 /// Every option of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub struct Config {
     pub disk_us: u64,
     /// A bug planted on purpose.
     #[cfg(feature = "bugs")]
-    pub bug: Option<zareba_zab::Bug>,
+    pub implant: Option<Implant>,
 }
 
 impl Config {
@@ -80,7 +83,15 @@ impl Config {
             delay_us: dice.pick(&[200, 2_000, 15_000]).unwrap_or(2_000),
             disk_us: dice.pick(&[200, 2_000, 20_000]).unwrap_or(2_000),
             #[cfg(feature = "bugs")]
-            bug: None,
+            implant: None,
+        }
+    }
+
+    /// The bug that is planted, if any.
+    pub(crate) fn planted(&self) -> Planted {
+        Planted {
+            #[cfg(feature = "bugs")]
+            implant: self.implant,
         }
     }
 
@@ -95,6 +106,11 @@ impl Config {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cargo xtask sim --seed {}", self.seed)
+        write!(f, "cargo xtask sim --seed {}", self.seed)?;
+        #[cfg(feature = "bugs")]
+        if let Some(implant) = self.implant {
+            write!(f, " --bug {implant}")?;
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use zareba_replica::{Input, Now, Replica};
 
 use crate::disk::Storage;
+use crate::implants::Planted;
 use crate::invariants::expiry::Heard;
 use crate::lock_plugin::Plugins;
 
@@ -43,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) inbox: Vec<Input>,
     pub(crate) waking: bool,
     pub(crate) paused_until: u64,
+    /// When its process began.
+    pub(crate) started_at: u64,
     pub(crate) slow_disk_until: u64,
     /// The next write takes so much longer.
     pub(crate) disk_spike_us: u64,
@@ -58,15 +61,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(segment_bytes: u64, clock: Clock) -> Self {
+    pub(crate) fn new(segment_bytes: u64, clock: Clock, planted: Planted) -> Self {
         Self {
             boot: 0,
             replica: None,
-            storage: Storage::new(segment_bytes),
+            storage: Storage::new(segment_bytes, planted),
             clock,
             inbox: Vec::new(),
             waking: false,
             paused_until: 0,
+            started_at: 0,
             slow_disk_until: 0,
             disk_spike_us: 0,
             full_disk_until: 0,

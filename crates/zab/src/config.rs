@@ -96,6 +96,13 @@ pub enum Bug {
     CounterCarriesIntoEpoch,
     /// A leader takes its log for committed without a quorum that has it (ZOOKEEPER-790).
     EstablishedWithoutQuorum,
+    /// What a server has received in synchronization is left out when it leads and brings others
+    /// level itself (ZOOKEEPER-4925).
+    SyncedMissingFromWindow,
+    /// A log that ends below the leader's own counts as a prefix of it (ZOOKEEPER-1549, 2832).
+    LowerEndIsAPrefix,
+    /// A log that ends above the leader's own is not truncated (ZOOKEEPER-1154).
+    HigherEndIsKept,
     /// A leader confirms that it leads without asking anybody (etcd 20418).
     ConfirmsWithoutQuorum,
 }

@@ -91,6 +91,8 @@ pub(crate) struct Undone {
     pub(crate) unlogged: Vec<Entry>,
     /// Cut on the disk behind here and not in memory.
     pub(crate) truncation: Option<Zxid>,
+    /// Left out of what others are sent.
+    pub(crate) unlisted: BTreeSet<Zxid>,
 }
 
 impl Member {
@@ -203,6 +205,10 @@ impl Member {
 
     /// What is sent in synchronization; the planted bug keeps it from the disk.
     pub(crate) fn append_synced(&mut self, entries: Vec<Entry>, outputs: &mut Vec<Output>) {
+        if self.config.has_bug(Bug::SyncedMissingFromWindow) {
+            let synced = entries.iter().map(|entry| entry.zxid);
+            self.undone.unlisted.extend(synced);
+        }
         if !self.config.has_bug(Bug::SyncedLoggedAtUpToDate) {
             return self.append(entries, outputs);
         }

@@ -115,9 +115,13 @@ impl Cluster {
             Fault::Partition => self.partition(until),
             Fault::Bridge => self.bridge(server, until),
             Fault::OneWay => self.one_way(server, end, until),
-            Fault::Stall => self.network.stall(pair, end, until),
+            Fault::Stall => {
+                self.trouble(pair, until);
+                self.network.stall(pair, end, until);
+            }
             _ => {
                 let by = self.dice.between(5_000, 150_000);
+                self.trouble(pair, until);
                 self.network.slow(pair, by, until);
             }
         }
@@ -181,6 +185,7 @@ impl Cluster {
             }
             let own = pair.end_of(server);
             let end = if direction == 0 { own } else { 1 - own };
+            self.trouble(pair, until);
             self.network.stall(pair, end, until);
             if breaks {
                 self.break_link(pair, None);

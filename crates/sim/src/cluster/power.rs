@@ -40,6 +40,7 @@ impl Cluster {
         let config = self.replica_config(server);
         let it = self.server(server);
         it.boot += 1;
+        it.started_at = now;
         it.damaged = opened.damaged;
         it.waking = false;
         it.dies_after = None;
@@ -79,6 +80,8 @@ impl Cluster {
         marks.reach_if(opened.amid_checkpoint, Mark::CheckpointCut);
         let replayed = opened.base > zareba_model::Zxid::ZERO && !opened.entries.is_empty();
         marks.reach_if(replayed, Mark::ReplayedOverImage);
+        let impaired = self.servers.get(server).is_some_and(|it| it.impaired);
+        invariants::recovery::finds_only_real_damage(server, impaired, opened)?;
         if opened.damaged {
             self.oracle.mirror(server)?.excuse();
         } else {
@@ -164,11 +167,8 @@ impl Cluster {
         zab.window_entries = of.window_entries;
         zab.batch_entries_max = of.batch_entries;
         zab.counter_max = of.counter_max;
-        #[cfg(feature = "bugs")]
-        {
-            zab.bug = of.bug;
-        }
         let mut config = zareba_replica::Config::new(zab);
+        of.planted().configure(&mut config);
         config.checkpoint_txns = of.checkpoint_txns;
         config.checkpoint_batch = of.checkpoint_batch;
         config.snapshot_chunk_bytes = of.snapshot_chunk_bytes;

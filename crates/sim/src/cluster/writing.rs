@@ -4,6 +4,7 @@ use zareba_replica::Input;
 
 use super::{Cluster, Event};
 use crate::disk::Job;
+use crate::implants::ShellBug;
 use crate::invariants;
 use crate::marks::Mark;
 use crate::violation::Violation;
@@ -30,6 +31,7 @@ impl Cluster {
         let clearing = self.server(server).storage.is_clearing();
         let told = match self.server(server).storage.end_group() {
             Ok(told) => told,
+            Err(_) if self.config.planted().has(ShellBug::LivesWithoutDisk) => return Ok(()),
             Err(error) => {
                 self.stops_by_its_disk(server, &error);
                 return Ok(());

@@ -1,5 +1,5 @@
 //! A session ends without its client's will only after nobody has told the leader of it for its
-//! whole timeout, within that leader's reign.
+//! whole timeout, within that leader's reign. Time in which the leader stood still does not count.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,12 @@ impl Heard {
     pub(crate) fn reign_begins(&mut self, now: u64) {
         self.reign_began = now;
         self.heard.clear();
+    }
+
+    /// This server stood still for so long: whatever was said to it meanwhile it has not heard yet.
+    pub(crate) fn stood_still(&mut self, us: u64) {
+        self.reign_began += us;
+        self.heard.values_mut().for_each(|heard| *heard += us);
     }
 
     /// A follower speaks of sessions.

@@ -8,6 +8,21 @@ use crate::violation::{Violation, hold};
 
 const NAME: &str = "recovery";
 
+/// A disk that was never hurt has no damage: what a power cut leaves is none.
+pub(crate) fn finds_only_real_damage(
+    server: usize,
+    impaired: bool,
+    opened: &Opened,
+) -> Result<(), Violation> {
+    hold!(
+        impaired || !opened.damaged,
+        NAME,
+        "server {server} finds damage up to {:?}, but nothing was destroyed",
+        opened.entries.last().map(|entry| entry.zxid)
+    );
+    Ok(())
+}
+
 /// After a restart everything is there that was durable before.
 pub(crate) fn keeps_what_was_durable(
     server: usize,

@@ -44,7 +44,13 @@ impl Leading {
             let committed = member.history.committed();
             let known = member.history.behind(after);
             let wanted = known.take_while(|it| !only_committed || it.zxid <= committed);
-            let entries = cut(&member.config, wanted);
+            let mut entries = cut(&member.config, wanted);
+            if entries
+                .iter()
+                .any(|it| !member.undone.unlisted.contains(&it.zxid))
+            {
+                entries.retain(|it| !member.undone.unlisted.contains(&it.zxid));
+            }
             self.send_entries(member, to, place, entries, outputs);
         }
     }

@@ -23,6 +23,22 @@ impl Leading {
             "synchronized before its promise"
         );
         match member.history.floor(learner.last_zxid) {
+            Some(_)
+                if learner.last_zxid < member.history.last()
+                    && member.config.has_bug(Bug::LowerEndIsAPrefix) =>
+            {
+                self.begin_behind(to, learner.last_zxid, outputs);
+            }
+            Some(floor)
+                if learner.last_zxid > member.history.last()
+                    && member.config.has_bug(Bug::HigherEndIsKept) =>
+            {
+                let (join, epoch) = (learner.join, self.epoch);
+                send(to, Message::Diff { join, epoch }, outputs);
+                if let Some(learner) = self.learners.get_mut(&to) {
+                    learner.enter_stream(floor);
+                }
+            }
             Some(floor) => self.begin_behind(to, floor, outputs),
             None => self.read_log(member, vec![to], outputs),
         }
