@@ -160,7 +160,8 @@ impl Solo {
             ServerMessage::Event(_)
             | ServerMessage::Pong { .. }
             | ServerMessage::Status(_)
-            | ServerMessage::Joined(_) => {}
+            | ServerMessage::Joined(_)
+            | ServerMessage::Members { .. } => {}
         }
     }
 

@@ -103,6 +103,7 @@ pub struct ClientBuilder {
     connect_timeout: Option<Duration>,
     request_timeout: Option<Duration>,
     linearizable_reads: bool,
+    follow_members: bool,
 }
 
 /// The same with every value known to be valid.
@@ -115,13 +116,14 @@ pub(crate) struct Config {
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) linearizable_reads: bool,
+    pub(crate) follow_members: bool,
 }
 
 impl Config {
-    /// How long one server may take to let the session in, so that all of them get their turn
-    /// well within the session's timeout.
-    pub(crate) fn attempt_timeout(&self) -> Duration {
-        let turns = u32::try_from(2 * self.profile.endpoints.len()).unwrap_or(u32::MAX);
+    /// How long one of so many servers may take to let the session in, so that all of them get their
+    /// turn well within the session's timeout.
+    pub(crate) fn attempt_timeout(&self, servers: usize) -> Duration {
+        let turns = u32::try_from(2 * servers).unwrap_or(u32::MAX);
         let share = self.session_timeout / turns.max(1);
         share.clamp(Duration::from_millis(250), Duration::from_secs(5))
     }
@@ -136,7 +138,16 @@ impl ClientBuilder {
             connect_timeout: None,
             request_timeout: None,
             linearizable_reads: false,
+            follow_members: true,
         }
+    }
+
+    /// Whether the session may go on at servers that the profile does not name: members of the
+    /// ensemble that it was told of meanwhile. On by default; the profile's servers are tried first
+    /// in either case.
+    pub fn follow_members(mut self, follow: bool) -> Self {
+        self.follow_members = follow;
+        self
     }
 
     /// Whether every read is linearizable; see [`Client::linearizable`] for what that means and
@@ -200,6 +211,7 @@ impl ClientBuilder {
             connect_timeout: self.connect_timeout.unwrap_or(self.session_timeout),
             request_timeout: self.request_timeout,
             linearizable_reads: self.linearizable_reads,
+            follow_members: self.follow_members,
         })
     }
 }

@@ -29,8 +29,9 @@ pub(crate) struct Driver {
 /// Whose turn it is, and how long to wait when everybody has had one.
 #[derive(Debug)]
 struct Search {
+    /// Those of the profile, and behind them those that the ensemble has told of.
+    endpoints: Vec<String>,
     turn: usize,
-    count: usize,
     failures: usize,
     backoff: Duration,
 }
@@ -38,13 +39,13 @@ struct Search {
 impl Driver {
     /// A driver that begins with a random server, so that clients spread over them.
     pub(crate) fn new(session: Arc<Session>, config: Config, dialer: Dialer) -> Self {
-        let count = config.profile.endpoints.len();
+        let endpoints = config.profile.endpoints.clone();
         Self {
             session,
             dialer,
             search: Search {
-                turn: rand::random_range(0..count.max(1)),
-                count,
+                turn: rand::random_range(0..endpoints.len().max(1)),
+                endpoints,
                 failures: 0,
                 backoff: limits::BACKOFF_MIN,
             },
@@ -83,12 +84,11 @@ impl Driver {
     /// Tries the server whose turn it is.
     async fn enter(&self) -> Result<(Link, Welcome), LinkEnd> {
         let hello = self.session.hello().map_err(LinkEnd::Failed)?;
-        let endpoints = &self.config.profile.endpoints;
-        let Some(endpoint) = endpoints.get(self.search.turn) else {
+        let Some(endpoint) = self.search.endpoint() else {
             return Err(LinkEnd::Lost("the profile names no endpoint".to_owned()));
         };
         let attempt = self.dialer.dial(endpoint, hello);
-        let patience = self.config.attempt_timeout();
+        let patience = self.config.attempt_timeout(self.search.endpoints.len());
         let deadline = self.deadline().min(clock::now() + patience);
         tokio::select! {
             biased;
@@ -126,6 +126,10 @@ impl Driver {
         tracing::debug!(session = %welcome.session, server = %welcome.server, ?end, "detached");
         self.session.lost();
         drop(guard);
+        if self.config.follow_members {
+            let known = self.session.members();
+            self.search.learn(&self.config.profile.endpoints, known);
+        }
         if clock::now() - began >= limits::GOOD_LIFE {
             self.search.succeed();
         }
@@ -146,7 +150,7 @@ impl Driver {
         Err(match self.session.expires() {
             Some(_) => Error::SessionExpired,
             None => Error::Unreachable {
-                endpoints: self.config.profile.endpoints.join(", "),
+                endpoints: self.search.endpoints.join(", "),
                 reason: self.last_failure.clone(),
             },
         })
@@ -166,6 +170,25 @@ impl Drop for Driver {
 }
 
 impl Search {
+    /// Whose turn it is.
+    fn endpoint(&self) -> Option<&String> {
+        self.endpoints.get(self.turn % self.endpoints.len().max(1))
+    }
+
+    /// The members are these; those of the profile are tried in any case, for the ensemble may be
+    /// reached there by another name. The turn stays with whose it is.
+    fn learn(&mut self, profile: &[String], members: Vec<String>) {
+        let current = self.endpoint().cloned();
+        self.endpoints = profile.to_vec();
+        let new = members.into_iter().filter(|it| !profile.contains(it));
+        self.endpoints.extend(new);
+        let place = self
+            .endpoints
+            .iter()
+            .position(|it| Some(it) == current.as_ref());
+        self.turn = place.unwrap_or_default();
+    }
+
     fn succeed(&mut self) {
         self.failures = 0;
         self.backoff = limits::BACKOFF_MIN;
@@ -174,9 +197,10 @@ impl Search {
     /// Moves on. Waits grow by half, so that a server that comes back after some time is found
     /// at most half that time later, and are spread, so that clients do not come in step.
     fn fail(&mut self) -> Duration {
-        self.turn = (self.turn + 1) % self.count.max(1);
+        let count = self.endpoints.len().max(1);
+        self.turn = (self.turn + 1) % count;
         self.failures += 1;
-        if !self.failures.is_multiple_of(self.count.max(1)) {
+        if !self.failures.is_multiple_of(count) {
             return Duration::ZERO;
         }
         let wait = self.backoff.mul_f64(rand::random_range(0.75..1.0));

@@ -25,6 +25,9 @@
 //! ephemeral nodes stay held. Only a session that no server has heard of for its whole timeout
 //! is over ([`Error::SessionExpired`]).
 //!
+//! The servers tell their clients where the members of the ensemble are, now and whenever that changes:
+//! a profile needs to name only one that can be reached at first.
+//!
 //! A server is left as soon as its host says that nobody listens there, after a tenth of the
 //! session timeout (half a second at least) without any sign of life although it was asked for
 //! one, and after two thirds of the timeout if it is alive but does not answer.

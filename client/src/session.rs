@@ -65,6 +65,7 @@ struct State {
     identity: Option<(SessionId, Password)>,
     timeout: Duration,
     last_zxid: Zxid,
+    members: Members,
     last_heard: Instant,
     last_sent: Instant,
     ping_due: bool,
@@ -75,6 +76,22 @@ struct State {
     closing: bool,
     abandoned: bool,
     end: Option<Error>,
+}
+
+/// Where the ensemble's members are, as a server has told last.
+#[derive(Debug, Default)]
+struct Members {
+    version: u64,
+    addresses: Vec<String>,
+}
+
+impl Members {
+    /// A server that is behind tells what was.
+    fn learn(&mut self, version: u64, addresses: Vec<String>) {
+        if version >= self.version {
+            *self = Self { version, addresses };
+        }
+    }
 }
 
 /// Why a connection serves no more.
@@ -120,6 +137,7 @@ impl Session {
                 identity: None,
                 timeout,
                 last_zxid: Zxid::ZERO,
+                members: Members::default(),
                 last_heard: now,
                 last_sent: now,
                 ping_due: false,
@@ -276,6 +294,11 @@ impl Session {
         }
     }
 
+    /// Where the members of the ensemble are, as far as a server has told.
+    pub(crate) fn members(&self) -> Vec<String> {
+        self.lock().members.addresses.clone()
+    }
+
     /// When the session must be taken for expired unless a server is heard of; `None` before
     /// there is a session.
     pub(crate) fn expires(&self) -> Option<Instant> {
@@ -345,6 +368,10 @@ impl Session {
                     Ok(())
                 }
                 ServerMessage::Goodbye(fault) => Err(goodbye(fault)),
+                ServerMessage::Members { version, addresses } => {
+                    state.members.learn(version, addresses);
+                    Ok(())
+                }
                 ServerMessage::Welcome(_) | ServerMessage::Status(_) | ServerMessage::Joined(_) => {
                     Err(LinkEnd::Lost(
                         "the server said what nobody asked".to_owned(),

@@ -270,6 +270,62 @@ async fn a_server_that_does_not_serve_is_left_for_another() {
     assert_eq!(answer.unwrap().0, "late");
 }
 
+/// What servers say of where the members are.
+fn members<'a>(version: u64, servers: impl IntoIterator<Item = &'a FakeServer>) -> ServerMessage {
+    let addresses = servers.into_iter().map(|it| it.address.to_string());
+    ServerMessage::Members {
+        version,
+        addresses: addresses.collect(),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_the_profile_does_not_name_is_learned_of_and_used() {
+    let authority = Authority::new();
+    let [known, former, new] = [1, 2, 3].map(|id| FakeServer::start(id, &authority));
+    let connect = builder(authority.profile([&known])).connect();
+    let (client, (mut peer, _)) = tokio::join!(connect, known.welcome(LONG_MS));
+    let client = client.unwrap();
+    // A word that comes late is no news.
+    let words = [members(7, [&known, &new]), members(6, [&former])];
+    peer.send(&words).await;
+    let serve = async {
+        peer.request().await;
+        drop(known);
+        peer.cut();
+        let (mut peer, _) = new.welcome(LONG_MS).await;
+        assert_eq!(peer.request().await.0, 1);
+        peer.reply(1, Ok(got("found"))).await;
+        peer
+    };
+    let (_peer, answer) = tokio::join!(serve, client.get("/a"));
+    assert_eq!(answer.unwrap().0, "found");
+    assert!(former.incoming().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_to_its_profile_does_not_follow_the_members() {
+    let authority = Authority::new();
+    let [known, other] = [1, 2].map(|id| FakeServer::start(id, &authority));
+    let connect = builder(authority.profile([&known]))
+        .follow_members(false)
+        .connect();
+    let (client, (mut peer, _)) = tokio::join!(connect, known.welcome(LONG_MS));
+    let client = client.unwrap();
+    peer.send(&[members(7, [&other])]).await;
+    let serve = async {
+        peer.request().await;
+        peer.cut();
+        let (mut peer, _) = known.welcome(LONG_MS).await;
+        assert_eq!(peer.request().await.0, 1);
+        peer.reply(1, Ok(got("again"))).await;
+        peer
+    };
+    let (_peer, answer) = tokio::join!(serve, client.get("/a"));
+    assert_eq!(answer.unwrap().0, "again");
+    assert!(other.incoming().now_or_never().is_none());
+}
+
 #[tokio::test]
 async fn a_client_that_no_server_can_understand_is_told_so_at_once() {
     let authority = Authority::new();

@@ -115,8 +115,17 @@ impl RawClient {
         self.send.write_all(&bytes).await.unwrap();
     }
 
-    /// The next message; `None` once the server has ended the stream.
+    /// The next message but those about members; `None` once the server has ended the stream.
     async fn hear(&mut self) -> Option<ServerMessage> {
+        loop {
+            match self.hear_all().await {
+                Some(ServerMessage::Members { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn hear_all(&mut self) -> Option<ServerMessage> {
         loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
                 return Some(decode(&frame).unwrap());

@@ -107,7 +107,8 @@ impl Ensemble {
 
     /// A client of one server alone.
     pub async fn client_of(&self, id: u64) -> Client {
-        connect(Client::builder().profile(self.profile_of(id))).await
+        let builder = Client::builder().profile(self.profile_of(id));
+        connect(builder.follow_members(false)).await
     }
 
     /// A client of any server, but of this one first, whose session lives so long without it.

@@ -291,7 +291,9 @@ impl Client {
             ServerMessage::Goodbye(fault) => {
                 self.goodbye(&fault, now, oracle)?;
             }
-            ServerMessage::Status(_) | ServerMessage::Joined(_) => {}
+            ServerMessage::Status(_)
+            | ServerMessage::Joined(_)
+            | ServerMessage::Members { .. } => {}
         }
         Ok(Vec::new())
     }

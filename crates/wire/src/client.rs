@@ -1,7 +1,8 @@
 //! The native protocol's messages, one ordered stream per session.
 //!
 //! The client opens one bidirectional stream and sends `Hello`; the server answers `Welcome` or
-//! `Goodbye`. From then on requests go one way, and replies, events and pongs the other.
+//! `Goodbye`. From then on requests go one way, and replies, events and pongs the other; and the server
+//! says who the members are.
 
 use serde::{Deserialize, Serialize};
 use zareba_model::{
@@ -70,6 +71,12 @@ pub enum ServerMessage {
     Status(ServerStatus),
     /// The answer to `Join`: the new server is a member. Refusals are a `Goodbye`.
     Joined(Joined),
+    /// Where clients reach the members of the ensemble: said behind `Welcome`, and again whenever
+    /// the members change.
+    Members {
+        version: u64,
+        addresses: Vec<String>,
+    },
 }
 
 /// What a client learns on entering.

@@ -122,6 +122,12 @@ impl<P: PluginRuntime> Replica<P> {
             connection,
             entrant.principals,
         ));
+        if let Some(message) = self.members_message() {
+            outputs.push(Output::Send {
+                connection,
+                message,
+            });
+        }
         let Wish::Attach {
             watches, last_zxid, ..
         } = entrant.wish

@@ -55,6 +55,7 @@ impl<P: PluginRuntime> Replica<P> {
         let version = ensemble.version;
         let members: BTreeSet<_> = ensemble.everybody().into_keys().collect();
         let before = std::mem::replace(&mut self.members, members);
+        self.tell_members(outputs);
         if self.leading.is_none() {
             return;
         }
@@ -67,6 +68,27 @@ impl<P: PluginRuntime> Replica<P> {
                 relay: Relay::Removed { version },
             });
         }
+    }
+
+    /// Clients learn where else their session could go on.
+    fn tell_members(&self, outputs: &mut Vec<Output>) {
+        let Some(message) = self.members_message() else {
+            return;
+        };
+        outputs.extend(self.held.iter().map(|held| Output::Send {
+            connection: held.connection,
+            message: message.clone(),
+        }));
+    }
+
+    /// Where clients reach the members, as far as is known; a member on its way out is none.
+    pub(super) fn members_message(&self) -> Option<ServerMessage> {
+        let ensemble = self.world.tree.ensemble()?;
+        let addresses = ensemble.members.values().map(|it| &it.client_address);
+        Some(ServerMessage::Members {
+            version: ensemble.version,
+            addresses: addresses.filter(|it| !it.is_empty()).cloned().collect(),
+        })
     }
 
     /// A leader says that this server is no member any more. Only a member may say so, and only of a

@@ -366,6 +366,10 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
         zxid: Zxid::new(2, 10),
     };
     let goodbye = ServerMessage::Goodbye(Fault::new(ErrorCode::NotServing, "no leader"));
+    let members = ServerMessage::Members {
+        version: 5,
+        addresses: vec!["a:7181".to_owned(), "b:7181".to_owned()],
+    };
     let mut samples = vec![
         ("server-welcome".to_owned(), welcome),
         ("server-event".to_owned(), event),
@@ -373,6 +377,7 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
         ("server-goodbye".to_owned(), goodbye),
         ("server-status".to_owned(), ServerMessage::Status(status())),
         ("server-joined".to_owned(), ServerMessage::Joined(joined)),
+        ("server-members".to_owned(), members),
     ];
     for (name, answer) in answers() {
         let message = ServerMessage::Reply {
@@ -387,7 +392,7 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
             ServerMessage::Welcome(_) | ServerMessage::Reply { .. } => {}
             ServerMessage::Event(_) | ServerMessage::Pong { .. } => {}
             ServerMessage::Goodbye(_) | ServerMessage::Status(_) => {}
-            ServerMessage::Joined(_) => {}
+            ServerMessage::Joined(_) | ServerMessage::Members { .. } => {}
         }
     }
     samples
