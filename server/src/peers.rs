@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 #[derive(Clone, Debug)]
 pub(crate) struct Peers {
     mesh: MeshHandle,
-    /// As of the configuration, for addresses that the tree does not know.
+    /// As of the configuration: where members may be if they are not where the tree says.
     configured: Arc<Ensemble>,
 }
 
@@ -116,15 +116,17 @@ fn list(ensemble: &Ensemble) -> String {
     members.collect::<Vec<_>>().join(", ")
 }
 
-/// Where the members are: as the ensemble says, or else as the configuration does.
-fn addresses(ensemble: &Ensemble, configured: &Ensemble) -> BTreeMap<ServerId, String> {
+/// Where the members may be: as the ensemble says, and as the configuration does. Both are tried, so
+/// that an ensemble which was stopped whole and is started at other addresses finds itself by its
+/// configuration.
+fn addresses(ensemble: &Ensemble, configured: &Ensemble) -> BTreeMap<ServerId, Vec<String>> {
     let address = |(id, member): (ServerId, &Member)| {
-        let known = configured.members.get(&id);
-        let address = match (member.peer_address.as_str(), known) {
-            ("", Some(known)) => known.peer_address.clone(),
-            (address, _) => address.to_owned(),
-        };
-        (id, address)
+        let configured = configured.members.get(&id);
+        let both = [Some(member), configured].into_iter().flatten();
+        let mut addresses: Vec<_> = both.map(|it| it.peer_address.clone()).collect();
+        addresses.retain(|address| !address.is_empty());
+        addresses.dedup();
+        (id, addresses)
     };
     ensemble.everybody().into_iter().map(address).collect()
 }

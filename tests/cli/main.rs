@@ -115,6 +115,12 @@ async fn a_stranger_starts_an_ensemble_uses_it_and_finds_the_data_again() {
     let dev = Dev::start(folder.path()).await;
     assert_eq!(dev.ok(&["get", "/kept"]).await, "through a restart\n");
     assert_eq!(dev.ok(&["call", "/locks", "holders"]).await, "[]\n");
+    // Its ports are others now, and the ensemble knows.
+    let shown = dev.ok(&["get", "/zareba/ensemble"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let members = shown["members"].as_array().unwrap().iter();
+    let known: Vec<_> = members.map(|it| it["client_address"].clone()).collect();
+    assert_eq!(&known, dev.ready["endpoints"].as_array().unwrap());
     dev.stop().await;
 }
 

@@ -1,15 +1,17 @@
 //! `zareba dev`: a local ensemble in one process, with certificates, a client profile and the
 //! standard recipes, ready to use. A second start on the same directory finds all data again.
 
+mod addresses;
 mod files;
 mod recipes;
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::json;
-use zareba_client::Profile;
 use zareba_client::model::ServerId;
+use zareba_client::{Client, Profile};
 use zareba_server::{RunningServer, Server, Sockets};
 
 pub(super) use self::files::write;
@@ -17,6 +19,9 @@ use self::files::{Files, Place};
 use super::interrupted;
 use crate::args::{Dev, Format};
 use crate::output::say;
+
+/// How long the ensemble may take to elect its first leader.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The peers' ports lie so far above the clients'.
 const PEER_PORTS: u64 = 100;
@@ -36,7 +41,7 @@ pub(super) async fn run(dev: Dev, format: Format) -> anyhow::Result<()> {
     let endpoints: Vec<_> = servers.iter().map(RunningServer::client_addr).collect();
     let profile = files.write_profile(&endpoints)?;
     let stopped = tokio::select! {
-        result = serve(&profile, &endpoints, format) => result,
+        result = serve(&profile, &places, format) => result,
         failed = first_failure(&mut servers) => failed,
         signal = interrupted() => signal,
     };
@@ -47,16 +52,22 @@ pub(super) async fn run(dev: Dev, format: Format) -> anyhow::Result<()> {
     stopped
 }
 
-/// Mounts the recipes, says that all is ready, and stays.
-async fn serve(
-    profile: &std::path::Path,
-    endpoints: &[SocketAddr],
-    format: Format,
-) -> anyhow::Result<()> {
-    recipes::mount(Profile::load(profile)?)
+/// Makes all ready, says so, and stays.
+async fn serve(profile: &std::path::Path, places: &[Place], format: Format) -> anyhow::Result<()> {
+    let client = Client::builder()
+        .profile(Profile::load(profile)?)
+        .connect_timeout(PATIENCE)
+        .connect()
+        .await
+        .context("the local ensemble has no leader yet")?;
+    addresses::tell(&client, places)
+        .await
+        .context("cannot tell the ensemble its new addresses")?;
+    recipes::mount(&client)
         .await
         .context("cannot mount the standard recipes")?;
-    let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    client.close().await?;
+    let endpoints: Vec<_> = places.iter().map(|it| it.client.to_string()).collect();
     let profile = profile.display().to_string();
     say(
         format,

@@ -54,8 +54,9 @@ pub struct MeshConfig {
     pub me: ServerId,
     /// Where it hears its peers, bound already.
     pub socket: UdpSocket,
-    /// The others' addresses, as `host:port`, looked up at every attempt to connect.
-    pub peers: BTreeMap<ServerId, String>,
+    /// Where each of the others may be, as `host:port`, tried in turn and looked up at every attempt
+    /// to connect. Which server answers, its certificate says.
+    pub peers: BTreeMap<ServerId, Vec<String>>,
     /// Certificates of the authority that all servers trust.
     pub ca_pem: String,
     /// This server's own certificate and key.
@@ -131,11 +132,11 @@ impl MeshHandle {
         Ok(())
     }
 
-    /// These are the peers from now on, with their addresses; an address without text is unknown.
+    /// These are the peers from now on, with the addresses where they may be, none if unknown.
     /// A link to a server that is no peer any more ends a little later, so that it can still be
-    /// told so; a link that stands stays when its peer's address changes, and the next one is
-    /// dialled at the new address.
-    pub fn set_peers(&self, peers: BTreeMap<ServerId, String>) {
+    /// told so; a link that stands stays when its peer's addresses change, and the next one is
+    /// dialled at a new address.
+    pub fn set_peers(&self, peers: BTreeMap<ServerId, Vec<String>>) {
         self.shared.peers.send_replace(peers);
     }
 
@@ -171,7 +172,7 @@ struct Shared {
     /// Where connections of the peers go that dial this server.
     doors: Mutex<BTreeMap<ServerId, Door>>,
     /// Who the peers are, and where.
-    peers: watch::Sender<BTreeMap<ServerId, String>>,
+    peers: watch::Sender<BTreeMap<ServerId, Vec<String>>>,
     closing: watch::Sender<bool>,
     queue_bytes_max: usize,
 }
@@ -182,8 +183,8 @@ type Door = mpsc::Sender<Connection>;
 /// What the task of one peer is told while it runs.
 #[derive(Clone)]
 struct Orders {
-    /// Where the peer is.
-    address: watch::Receiver<String>,
+    /// Where the peer may be.
+    addresses: watch::Receiver<Vec<String>>,
     /// True once it is a peer no more.
     leaving: watch::Receiver<bool>,
 }
@@ -281,7 +282,7 @@ impl Shared {
 
 /// The task of one peer, as its keeper sees it.
 struct Tended {
-    address: watch::Sender<String>,
+    addresses: watch::Sender<Vec<String>>,
     leaving: watch::Sender<bool>,
 }
 
@@ -296,13 +297,13 @@ async fn keep_peers(shared: Arc<Shared>) {
         for (peer, it) in &tended {
             it.leaving.send_replace(!wanted.contains_key(peer));
         }
-        for (peer, address) in wanted {
+        for (peer, addresses) in wanted {
             if peer == shared.me {
                 continue;
             }
             match tended.get(&peer).filter(|it| !it.leaving.is_closed()) {
-                Some(it) => drop(it.address.send_replace(address)),
-                None => drop(tended.insert(peer, tend(&shared, peer, address, &mut tasks))),
+                Some(it) => drop(it.addresses.send_replace(addresses)),
+                None => drop(tended.insert(peer, tend(&shared, peer, addresses, &mut tasks))),
             }
         }
         tokio::select! {
@@ -317,13 +318,18 @@ async fn keep_peers(shared: Arc<Shared>) {
 }
 
 /// Begins to keep a link to a peer. Of each pair the server with the larger id dials.
-fn tend(shared: &Arc<Shared>, peer: ServerId, address: String, tasks: &mut JoinSet<()>) -> Tended {
+fn tend(
+    shared: &Arc<Shared>,
+    peer: ServerId,
+    addresses: Vec<String>,
+    tasks: &mut JoinSet<()>,
+) -> Tended {
     let tended = Tended {
-        address: watch::Sender::new(address),
+        addresses: watch::Sender::new(addresses),
         leaving: watch::Sender::new(false),
     };
     let orders = Orders {
-        address: tended.address.subscribe(),
+        addresses: tended.addresses.subscribe(),
         leaving: tended.leaving.subscribe(),
     };
     if peer < shared.me {
@@ -339,9 +345,14 @@ fn tend(shared: &Arc<Shared>, peer: ServerId, address: String, tasks: &mut JoinS
 /// Keeps a link to a peer that this server has to dial.
 async fn keep_dialling(shared: Arc<Shared>, peer: ServerId, mut orders: Orders) {
     let mut wait = BACK_OFF_MIN;
-    loop {
-        let address = orders.address.borrow().clone();
-        let stood = match shared.dial(peer, &address).await {
+    for attempt in 0_usize.. {
+        let addresses = orders.addresses.borrow().clone();
+        let address = addresses.iter().cycle().nth(attempt % addresses.len().max(1));
+        let connection = match address {
+            Some(address) => shared.dial(peer, address).await,
+            None => None,
+        };
+        let stood = match connection {
             Some(connection) => shared.run_link(peer, connection, &mut orders).await,
             None => false,
         };

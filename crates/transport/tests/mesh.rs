@@ -71,7 +71,7 @@ fn config(
 ) -> MeshConfig {
     let peers = peers
         .iter()
-        .map(|(id, address)| (*id, (*address).to_owned()));
+        .map(|(id, address)| (*id, vec![(*address).to_owned()]));
     MeshConfig {
         me,
         socket,
@@ -123,6 +123,21 @@ async fn messages_go_both_ways_in_order() {
         assert_eq!(one.next().await, received(TWO, ack(counter)));
     }
     assert_eq!(one.next().await, received(TWO, touch()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_is_looked_for_at_each_of_its_addresses() {
+    let authority = CertificateAuthority::create().unwrap();
+    let ((first, first_address), (second, second_address)) = (socket(), socket());
+    let peers = [(TWO, second_address.as_str())];
+    let mut one = Node::start(config(&authority, ONE, first, &peers));
+    // Nobody has listened there since the test began.
+    let (_unheard, elsewhere) = socket();
+    let mut looking = config(&authority, TWO, second, &[]);
+    looking.peers.insert(ONE, vec![elsewhere, first_address]);
+    let mut two = Node::start(looking);
+    assert_eq!(one.next().await, MeshEvent::PeerUp(TWO));
+    assert_eq!(two.next().await, MeshEvent::PeerUp(ONE));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use zareba_client::Client;
 use zareba_client::model::{ErrorCode, Limits};
-use zareba_client::{Client, Profile};
 
 /// One recipe: its plugin's name, where it is mounted, its component.
 struct Recipe {
@@ -19,23 +19,15 @@ const RECIPES: [Recipe; 1] = [Recipe {
     component: include_bytes!("../../../../plugins/dist/lock.wasm"),
 }];
 
-/// How long the ensemble may take to elect its first leader.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How long compiling on a quorum may take.
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Mounts every recipe.
-pub(super) async fn mount(profile: Profile) -> anyhow::Result<()> {
-    let client = Client::builder()
-        .profile(profile)
-        .connect_timeout(PATIENCE)
-        .connect()
-        .await?;
+pub(super) async fn mount(client: &Client) -> anyhow::Result<()> {
     for recipe in RECIPES {
-        mount_one(&client, &recipe).await?;
+        mount_one(client, &recipe).await?;
     }
-    Ok(client.close().await?)
+    Ok(())
 }
 
 async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
