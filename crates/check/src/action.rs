@@ -32,6 +32,8 @@ pub enum Action {
     },
     /// An established leader proposes a transaction.
     Propose(ServerId),
+    /// An established leader proposes the next half of the scope's change of the ensemble.
+    Change(ServerId),
     /// A power cut, and the start behind it. Of the oldest write, if it is an append, the first
     /// `kept` entries have reached the disk.
     Crash {

@@ -16,7 +16,7 @@ pub(crate) struct Counts {
     pub(crate) states: usize,
     unique: usize,
     depth: usize,
-    took: Duration,
+    pub(crate) took: Duration,
     /// When progress was last told, seconds.
     said: u64,
     /// Properties that do not hold.
@@ -86,40 +86,5 @@ impl Counts {
             "{} states generated, {} unique, depth {}, {seconds:.1} s, {rate:.0} a second: {verdict}",
             self.states, self.unique, self.depth
         );
-    }
-}
-
-/// The bugs that can be planted, by name.
-#[cfg(feature = "bugs")]
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Planted {
-    /// What is written counts as durable at once.
-    AckBeforeFsync,
-    /// One server's log is enough to commit.
-    CommitBelowQuorum,
-    /// The current epoch is written before its history.
-    EpochBeforeHistory,
-    /// NEWLEADER is answered before the history is durable.
-    AckNewLeaderBeforeHistory,
-    /// What a follower is sent in synchronization is logged only at UPTODATE.
-    SyncedLoggedAtUpToDate,
-    /// An election takes all of the log for committed.
-    UncommittedDeliveredAcrossElections,
-}
-
-#[cfg(feature = "bugs")]
-impl Planted {
-    /// The core's name for it.
-    pub(crate) fn bug(self) -> zareba_zab::Bug {
-        match self {
-            Self::AckBeforeFsync => zareba_zab::Bug::AckBeforeFsync,
-            Self::CommitBelowQuorum => zareba_zab::Bug::CommitBelowQuorum,
-            Self::EpochBeforeHistory => zareba_zab::Bug::EpochBeforeHistory,
-            Self::AckNewLeaderBeforeHistory => zareba_zab::Bug::AckNewLeaderBeforeHistory,
-            Self::SyncedLoggedAtUpToDate => zareba_zab::Bug::SyncedLoggedAtUpToDate,
-            Self::UncommittedDeliveredAcrossElections => {
-                zareba_zab::Bug::UncommittedDeliveredAcrossElections
-            }
-        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use zareba_model::{Entry, Epoch, Zxid};
+use zareba_model::{Ensemble, Entry, Epoch, Zxid};
 use zareba_zab::{LogRead, Persist, Recovered, Token};
 
 use crate::violation::{Kind, Violation, ensure};
@@ -148,8 +148,9 @@ impl Disk {
         Ok(())
     }
 
-    /// What a server finds when it starts: all that is known to be committed is applied.
-    pub(crate) fn recover(&self) -> Recovered {
+    /// What a server finds when it starts: all that is known to be committed is applied, and that
+    /// ensemble stands in the tree.
+    pub(crate) fn recover(&self, ensemble: Option<Ensemble>) -> Recovered {
         let image = &self.image;
         Recovered {
             accepted_epoch: image.accepted,
@@ -158,7 +159,7 @@ impl Disk {
             tail: image.log.clone(),
             tail_base: image.base,
             may_vote: true,
-            ensemble: None,
+            ensemble,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What nobody in the ensemble knows but must be true of all of it: the one committed history and who
 //! reigned. Changes no server.
 
-use zareba_model::{Entry, Epoch, ServerId, Zxid};
+use zareba_model::{Ensemble, Entry, Epoch, ServerId, Zxid};
 use zareba_zab::Message;
 
+use crate::change::version_in;
 use crate::disk::Image;
+use crate::scope::{SERVERS, Scope};
 use crate::server::Server;
 use crate::violation::{Kind, Violation, ensure};
 
@@ -15,12 +17,37 @@ pub(crate) struct Ghost {
     pub(crate) committed: Vec<Entry>,
     /// Who was established, and in which epoch, in the order of their reigns.
     pub(crate) reigns: Vec<(Epoch, ServerId)>,
+    /// The newest version of the ensemble that any leader ever proposed.
+    pub(crate) proposed: u64,
 }
 
 impl Ghost {
     /// How many committed transactions come up to `zxid`.
     pub(crate) fn place(&self, zxid: Zxid) -> usize {
         self.committed.partition_point(|entry| entry.zxid <= zxid)
+    }
+
+    /// The version of the ensemble behind the first so many committed transactions.
+    pub(crate) fn version_at(&self, place: usize) -> u64 {
+        let entries = self.committed.iter().take(place);
+        let versions = entries.filter_map(|entry| version_in(&entry.payload));
+        versions.fold(0, u64::max)
+    }
+
+    /// That ensemble, unless it is the first.
+    pub(crate) fn ensemble_at(&self, scope: &Scope, place: usize) -> Option<Ensemble> {
+        let version = self.version_at(place);
+        (version > 0).then(|| scope.ensemble(version))
+    }
+
+    /// True if one reign has begun the change of the ensemble and a later one has ended it.
+    pub(crate) fn is_change_handed_on(&self) -> bool {
+        let halves = self.committed.iter();
+        let mut halves = halves.filter(|entry| version_in(&entry.payload).is_some());
+        let (begun, ended) = (halves.next(), halves.next());
+        begun
+            .zip(ended)
+            .is_some_and(|(b, e)| b.zxid.epoch < e.zxid.epoch)
     }
 
     /// What `server` holds for committed must be what others do, or continue it.
@@ -49,12 +76,27 @@ impl Ghost {
         Ok(())
     }
 
-    /// Each of `disks` is one voter's. What is committed is on a quorum of them.
-    pub(crate) fn check_durability(&self, disks: &[&Image]) -> Result<(), Violation> {
+    /// Each of `disks` is one server's. What is committed is on a quorum of them: of the ensemble
+    /// last committed, or of one that is in force in some log behind it.
+    pub(crate) fn check_durability(
+        &self,
+        scope: &Scope,
+        disks: &[&Image],
+    ) -> Result<(), Violation> {
+        if self.committed.is_empty() {
+            return Ok(());
+        }
+        let last = self.version_at(self.committed.len());
+        let next = (self.proposed > last).then(|| scope.ensemble(self.proposed));
+        let ensembles = [Some(scope.ensemble(last)), next];
         for entry in &self.committed {
-            let copies = disks.iter().filter(|image| image.has(entry)).count();
-            ensure(copies > disks.len() / 2, Kind::Durability, || {
-                format!("{} is committed and has {copies} copies", entry.zxid)
+            let copies = SERVERS.into_iter().zip(disks);
+            let copies = copies.filter(|(_, image)| image.has(entry));
+            let has = |server| copies.clone().any(|(other, _)| other == server);
+            let is_held = ensembles.iter().flatten().any(|it| it.is_quorum(has));
+            ensure(is_held, Kind::Durability, || {
+                let copies: Vec<ServerId> = copies.clone().map(|(server, _)| server).collect();
+                format!("{} is committed and held by {copies:?} only", entry.zxid)
             })?;
         }
         Ok(())

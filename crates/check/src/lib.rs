@@ -6,7 +6,7 @@
 //! # What is explored
 //!
 //! One step is one [`Action`]: a message is taken from a link, a link's end learns its fate, the
-//! oldest write of a disk becomes durable, a leader proposes, a server loses its power, a link
+//! oldest write of a disk becomes durable, a leader proposes a transaction or a change of the ensemble, a server loses its power, a link
 //! breaks, a server runs out of patience. Every step of every server ends with a flush, so that a
 //! batch is one input: the finest grain there is.
 //!
@@ -25,18 +25,24 @@
 //! symmetry to use.
 
 mod action;
+mod change;
 mod disk;
 mod ghost;
 mod hashed;
 mod link;
 mod model;
+#[cfg(feature = "bugs")]
+mod planted;
 mod scope;
 mod server;
 mod violation;
 mod world;
 
 pub use action::Action;
+pub use change::Change;
 pub use model::Ensemble;
+#[cfg(feature = "bugs")]
+pub use planted::{BUGS, bug_named};
 pub use scope::{Scope, Start};
 pub use violation::{Kind, Violation};
 pub use world::World;

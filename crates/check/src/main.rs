@@ -3,10 +3,11 @@
 #![expect(clippy::print_stdout, reason = "counts are for people and logs")]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
-use zareba_check::{Ensemble, Scope, Start};
+use zareba_check::{Change, Ensemble, Scope, Start};
 
 mod counts;
 
@@ -28,12 +29,15 @@ struct Arguments {
     /// Timeouts at most.
     #[arg(long, default_value_t = Scope::default().timeouts)]
     timeouts: u8,
+    /// A change of the ensemble that leaders make.
+    #[arg(long, value_enum)]
+    change: Option<Change>,
     /// Entries kept in memory for followers; with few, they get snapshots.
     #[arg(long, default_value_t = Scope::default().window)]
     window: usize,
     /// Where exploring begins.
-    #[arg(long, value_enum, default_value_t = From::Reign)]
-    from: From,
+    #[arg(long, value_enum, default_value_t = Start::Reign)]
+    from: Start,
     /// Epochs opened at most.
     #[arg(long, default_value_t = Scope::default().epochs)]
     epochs: u32,
@@ -50,25 +54,23 @@ struct Arguments {
     /// Stop after about so many generated states.
     #[arg(long)]
     max_states: Option<usize>,
+    /// Stop after so many minutes.
+    #[arg(long)]
+    minutes: Option<u64>,
     /// Explore no path longer than this.
     #[arg(long)]
     depth: Option<usize>,
     /// See only what false words of servers lead to, not that they are false.
     #[arg(long)]
     trusting: bool,
-    /// Plant a bug.
+    /// Leave out the half of a change in which both quorums must agree.
     #[cfg(feature = "bugs")]
-    #[arg(long, value_enum)]
-    bug: Option<counts::Planted>,
-}
-
-/// Where exploring begins.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum From {
-    /// Fresh disks, no links, no leader.
-    Cold,
-    /// A leader is established and all follow it.
-    Reign,
+    #[arg(long)]
+    unjoined: bool,
+    /// Plant a bug; a wrong name tells which there are.
+    #[cfg(feature = "bugs")]
+    #[arg(long, value_parser = zareba_check::bug_named)]
+    bug: Option<zareba_zab::Bug>,
 }
 
 impl Arguments {
@@ -79,16 +81,16 @@ impl Arguments {
             breaks: self.breaks,
             timeouts: self.timeouts,
             window: self.window,
-            start: match self.from {
-                From::Cold => Start::Cold,
-                From::Reign => Start::Reign,
-            },
+            change: self.change,
+            start: self.from,
             epochs: self.epochs,
             hasty: self.hasty,
             prompt_votes: !self.every_vote,
             checks_claims: !self.trusting,
             #[cfg(feature = "bugs")]
-            bug: self.bug.map(counts::Planted::bug),
+            unjoined: self.unjoined,
+            #[cfg(feature = "bugs")]
+            bug: self.bug,
         }
     }
 }
@@ -106,12 +108,17 @@ fn main() -> ExitCode {
     if let Some(states) = arguments.max_states {
         checker = checker.target_state_count(states);
     }
+    let longest = arguments.minutes.map(|it| Duration::from_secs(60 * it));
+    if let Some(longest) = longest {
+        checker = checker.timeout(longest);
+    }
     if let Some(depth) = arguments.depth {
         checker = checker.target_max_depth(depth);
     }
     let mut counts = Counts::default();
     let checker = checker.spawn_bfs().join_and_report(&mut counts);
     let cut_short = counts.states >= arguments.max_states.unwrap_or(usize::MAX)
+        || longest.is_some_and(|longest| counts.took >= longest)
         || checker.max_depth() >= arguments.depth.unwrap_or(usize::MAX);
     counts.report(cut_short);
     if counts.failures == 0 {

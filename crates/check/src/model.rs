@@ -56,7 +56,7 @@ impl Ensemble {
         let mut actions = Vec::new();
         loop {
             actions.clear();
-            world.actions(&mut actions);
+            world.actions(&self.scope, &mut actions);
             let calm = actions.iter().copied().filter(|action| {
                 matches!(
                     action,
@@ -74,7 +74,7 @@ impl Ensemble {
             }
             for action in round {
                 actions.clear();
-                world.actions(&mut actions);
+                world.actions(&self.scope, &mut actions);
                 if actions.contains(&action) {
                     world = self.after(&world, action);
                 }
@@ -96,7 +96,7 @@ impl Model for Ensemble {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        world.actions(actions);
+        world.actions(&self.scope, actions);
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
@@ -141,6 +141,14 @@ impl Model for Ensemble {
                 let last = world.ghost.committed.last();
                 last.zip(first).is_some_and(|(l, f)| l.zxid.epoch > f.0)
             }),
+            Property::sometimes(
+                "a change of the ensemble is complete",
+                |_, world: &World| world.ghost.version_at(usize::MAX) == 2,
+            ),
+            Property::sometimes(
+                "a later reign ends a change of the ensemble",
+                |_, world: &World| world.ghost.is_change_handed_on(),
+            ),
             Property::sometimes("a follower truncates its log", |_, world: &World| {
                 world.is_said(|message| matches!(message, Message::Trunc { .. }))
             }),

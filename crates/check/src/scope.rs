@@ -1,10 +1,10 @@
 //! How much is explored: how many of each event, from which start, and what is checked. Knows no
 //! state.
 
-use std::collections::BTreeSet;
-
-use zareba_model::ServerId;
+use zareba_model::{Ensemble, ServerId};
 use zareba_zab::Config;
+
+use crate::change::{Change, ensemble_in};
 
 /// Every timer of a server is this long, milliseconds, and none fires before a timeout.
 const PATIENCE_MS: u64 = 1_000;
@@ -16,7 +16,7 @@ pub(crate) const TIMEOUT_US: u64 = 2 * PATIENCE_MS * 1_000;
 pub(crate) const SERVERS: [ServerId; 3] = [ServerId(1), ServerId(2), ServerId(3)];
 
 /// Where exploring begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Start {
     /// Fresh disks, no links, no leader.
     Cold,
@@ -36,6 +36,8 @@ pub struct Scope {
     pub breaks: u8,
     /// Timeouts at most.
     pub timeouts: u8,
+    /// A change of the ensemble that leaders make, in as many reigns as it takes.
+    pub change: Option<Change>,
     /// Entries that a server keeps in memory for others; with few, followers get snapshots.
     pub window: usize,
     /// Where exploring begins.
@@ -52,6 +54,10 @@ pub struct Scope {
     /// Whether what a server says and remembers of its disk is compared with its disk, and the
     /// core's own assertions are asked for. Without, only what false words lead to is seen.
     pub checks_claims: bool,
+    /// The change is made at once, without the half in which both quorums must agree: another bug,
+    /// planted where the core is told what to propose.
+    #[cfg(feature = "bugs")]
+    pub unjoined: bool,
     /// A bug planted on purpose.
     #[cfg(feature = "bugs")]
     pub bug: Option<zareba_zab::Bug>,
@@ -64,6 +70,7 @@ impl Default for Scope {
             crashes: 1,
             breaks: 0,
             timeouts: 0,
+            change: None,
             window: 1_000,
             start: Start::default(),
             epochs: 8,
@@ -71,15 +78,34 @@ impl Default for Scope {
             prompt_votes: true,
             checks_claims: true,
             #[cfg(feature = "bugs")]
+            unjoined: false,
+            #[cfg(feature = "bugs")]
             bug: None,
         }
     }
 }
 
 impl Scope {
+    /// The ensemble of that version.
+    pub(crate) fn ensemble(&self, version: u64) -> Ensemble {
+        let changed = self.change.and_then(|change| change.ensemble(version));
+        changed.unwrap_or_else(|| Ensemble::of_voters(SERVERS))
+    }
+
+    /// What a leader makes of the ensemble of that version, if it is not the last.
+    pub(crate) fn version_after(&self, version: u64) -> u64 {
+        #[cfg(feature = "bugs")]
+        if self.unjoined {
+            return 2.max(version + 1);
+        }
+        version + 1
+    }
+
     /// How one server takes part.
     pub(crate) fn config(&self, me: ServerId) -> Config {
-        let mut config = Config::new(me, BTreeSet::from(SERVERS));
+        let mut config = Config::new(me, []);
+        config.ensemble = self.ensemble(0);
+        config.ensemble_in = ensemble_in;
         config.heartbeat_ms = PATIENCE_MS;
         config.silence_max_ms = PATIENCE_MS;
         config.join_max_ms = PATIENCE_MS;

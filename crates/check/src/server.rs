@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use zareba_model::{ServerId, Zxid};
+use zareba_model::{Ensemble, ServerId, Zxid};
 use zareba_zab::{Input, Now, Output, Zab};
 
 use crate::disk::Disk;
@@ -26,11 +26,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts with what the disk holds; `delivered` transactions are in the tree.
-    pub(crate) fn start(scope: &Scope, me: ServerId, disk: Disk, delivered: usize) -> Self {
+    /// Starts with what the disk holds; `delivered` transactions are in the tree, and so is that
+    /// ensemble.
+    pub(crate) fn start(
+        scope: &Scope,
+        me: ServerId,
+        disk: Disk,
+        (delivered, ensemble): (usize, Option<Ensemble>),
+    ) -> Self {
         let clock = Now(0);
         Self {
-            zab: Zab::new(scope.config(me), disk.recover(), clock),
+            zab: Zab::new(scope.config(me), disk.recover(ensemble), clock),
             disk,
             delivered,
             outgoing: Vec::new(),

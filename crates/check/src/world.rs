@@ -5,6 +5,7 @@ use zareba_model::ServerId;
 use zareba_zab::{Input, LogRead, Message, Output, Role};
 
 use crate::action::Action;
+use crate::change::version_in;
 use crate::disk::Disk;
 use crate::ghost::{Ghost, check_claim, check_process};
 use crate::hashed::Hashed;
@@ -51,7 +52,7 @@ impl World {
 
     /// Fresh disks, no links.
     pub(crate) fn cold(scope: &Scope) -> Self {
-        let server = |me| Hashed::new(Server::start(scope, me, Disk::default(), 0));
+        let server = |me| Hashed::new(Server::start(scope, me, Disk::default(), (0, None)));
         let link = Hashed::new(Link::new());
         Self {
             servers: SERVERS.map(server),
@@ -93,7 +94,7 @@ impl World {
     }
 
     /// All that can happen next, always in the same order.
-    pub(crate) fn actions(&self, actions: &mut Vec<Action>) {
+    pub(crate) fn actions(&self, scope: &Scope, actions: &mut Vec<Action>) {
         if self.violation.is_some() {
             return;
         }
@@ -121,6 +122,9 @@ impl World {
             }
             if self.left.txns > 0 && server.zab.next_zxid().is_some() {
                 actions.push(Action::Propose(id));
+            }
+            if self.next_change(scope, id).is_some() {
+                actions.push(Action::Change(id));
             }
         }
         self.faults(actions);
@@ -200,7 +204,16 @@ impl World {
             Action::Persist(id) => self.persist(scope, id),
             Action::Install(id) => self.install(scope, id),
             Action::Read { server, gone } => self.read(scope, server, gone),
-            Action::Propose(id) => self.propose(scope, id),
+            Action::Propose(id) => {
+                let number = usize::from(scope.txns - self.left.txns) % PAYLOADS.len();
+                self.left.txns -= 1;
+                let payload = PAYLOADS.get(number..=number).unwrap_or_default();
+                self.propose(scope, id, Bytes::from_static(payload))
+            }
+            Action::Change(id) => match self.next_change(scope, id) {
+                Some(payload) => self.propose(scope, id, payload),
+                None => Ok(()),
+            },
             Action::Crash { server, kept } => self.crash(scope, server, kept.into()),
             Action::Break { low, high } => {
                 self.left.breaks -= 1;
@@ -245,13 +258,30 @@ impl World {
         self.carry_out(scope, id, server, outputs)
     }
 
-    fn propose(&mut self, scope: &Scope, id: ServerId) -> Result<(), Violation> {
-        let number = usize::from(scope.txns - self.left.txns) % PAYLOADS.len();
-        self.left.txns -= 1;
+    /// What an established leader proposes to change the ensemble: one half at a time, the second
+    /// behind the first.
+    fn next_change(&self, scope: &Scope, id: ServerId) -> Option<Bytes> {
+        let change = scope.change?;
+        let server = self.server(id);
+        server.zab.next_zxid()?;
+        let now = server.zab.ensemble().version;
+        let is_level = |peer| peer == id || server.zab.is_level(peer);
+        (now == self.ghost.version_at(server.delivered))
+            .then(|| change.payload(scope.version_after(now), is_level))
+            .flatten()
+    }
+
+    fn propose(&mut self, scope: &Scope, id: ServerId, payload: Bytes) -> Result<(), Violation> {
+        if let Some(version) = version_in(&payload)
+            && version > self.ghost.proposed
+        {
+            let mut ghost = Ghost::clone(&self.ghost);
+            ghost.proposed = version;
+            self.ghost = Hashed::new(ghost);
+        }
         let mut server = self.server(id).clone();
-        let payload = PAYLOADS.get(number..=number).unwrap_or_default();
         let mut outputs = Vec::new();
-        if server.zab.propose(Bytes::from_static(payload)).is_ok() {
+        if server.zab.propose(payload).is_ok() {
             server.flush(scope, &mut outputs);
         }
         self.carry_out(scope, id, server, outputs)
@@ -262,7 +292,8 @@ impl World {
         let mut disk = self.server(id).disk.clone();
         disk.crash(kept)?;
         let delivered = self.ghost.place(disk.image.committed);
-        let server = Server::start(scope, id, disk, delivered);
+        let tree = (delivered, self.ghost.ensemble_at(scope, delivered));
+        let server = Server::start(scope, id, disk, tree);
         for other in SERVERS.into_iter().filter(|other| *other != id) {
             self.change_link(other, id, |link, id_is_low| link.restart(id_is_low));
         }
@@ -297,7 +328,7 @@ impl World {
         server.delivered = self.ghost.place(base);
         let installed = Input::SnapshotInstalled {
             base,
-            ensemble: None,
+            ensemble: self.ghost.ensemble_at(scope, server.delivered),
         };
         let outputs = server.input(scope, installed);
         self.carry_out(scope, id, server, outputs)
@@ -320,7 +351,7 @@ impl World {
         ghost.learn_committed(id, &server, scope.checks_claims)?;
         for output in outputs {
             match output {
-                // No transaction here changes the ensemble.
+                // Links stand to everybody, members or not.
                 Output::Persist { .. } | Output::Ensemble(_) => {}
                 Output::Send { to, message } => {
                     self.send(scope, id, &server, &to, &message)?;
@@ -346,7 +377,7 @@ impl World {
             self.ghost = Hashed::new(ghost);
         }
         let disks = SERVERS.map(|id| &self.server(id).disk.image);
-        self.ghost.check_durability(&disks)
+        self.ghost.check_durability(scope, &disks)
     }
 
     fn send(

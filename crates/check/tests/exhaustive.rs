@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "counts are for people")]
 
 use stateright::{Checker, HasDiscoveries, Model as _};
-use zareba_check::{Ensemble, Kind, Scope, Start};
+use zareba_check::{Change, Ensemble, Kind, Scope, Start};
 
 /// Explores all of that scope; `seen` must be possible in it, and it must hold at least so many
 /// states, lest a mistake in the model leave nothing to explore.
@@ -71,4 +71,38 @@ fn a_snapshot_or_a_read_of_the_log_and_a_crash_in_any_order_violate_nothing() {
         "a leader reads its log for a follower",
     ];
     holds(scope, 10_000, &seen);
+}
+
+/// All of a change and a crash; a crash between its halves leaves the second to a later reign.
+fn change_holds(change: Change) {
+    let scope = Scope {
+        txns: 0,
+        change: Some(change),
+        ..Scope::default()
+    };
+    let seen = [
+        "a change of the ensemble is complete",
+        "a later reign ends a change of the ensemble",
+    ];
+    holds(scope, 10_000, &seen);
+}
+
+#[test]
+fn an_observer_becomes_a_voter_amid_a_crash_in_any_order_and_violates_nothing() {
+    change_holds(Change::Promote);
+}
+
+#[test]
+fn the_leader_leaves_the_ensemble_amid_a_crash_in_any_order_and_violates_nothing() {
+    change_holds(Change::Remove);
+}
+
+#[test]
+fn an_observer_replaces_the_leader_amid_a_crash_in_any_order_and_violates_nothing() {
+    change_holds(Change::Replace);
+}
+
+#[test]
+fn an_observer_replaces_the_only_voter_amid_a_crash_in_any_order_and_violates_nothing() {
+    change_holds(Change::HandOver);
 }
