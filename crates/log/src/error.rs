@@ -1,7 +1,7 @@
 //! What can go wrong with the log, by what its owner can do about it.
 
 use thiserror::Error;
-use zareba_model::Zxid;
+use zareba_model::{Epoch, Zxid};
 
 use crate::disk::DiskError;
 
@@ -118,6 +118,16 @@ pub enum Damage {
     NoLog {
         /// Where the image ends.
         image: Zxid,
+    },
+    /// There is neither a log nor an image where there once was a member's.
+    #[error(
+        "epoch {} was promised here, but there is neither a log nor an image; what they held is \
+         missing until a quorum has refilled it",
+        .promised.0
+    )]
+    Vanished {
+        /// What the epochs page tells of an earlier life.
+        promised: Epoch,
     },
     /// The log does not reach back to the image.
     #[error(

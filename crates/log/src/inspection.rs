@@ -125,8 +125,11 @@ pub fn inspect<D: Disk>(
     origin: Origin,
     visit: &mut dyn FnMut(Place),
 ) -> Result<Inspection, LogError> {
-    let found = recovery::scan(disk, origin)?;
+    let mut found = recovery::scan(disk, origin)?;
     let (page, copies) = EpochsPage::read(disk).map_err(failed("read the epochs page"))?;
+    if let EpochsRead::Good(page) = page {
+        found.miss_what_vanished(origin, page.epochs);
+    }
     for segment in &found.segments {
         visit_records(disk, &found, segment, visit)?;
     }

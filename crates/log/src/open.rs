@@ -42,9 +42,11 @@ impl<D: Disk> Log<D> {
             doing: "remove discarded segments",
             error,
         })?;
-        let found = spoil(recovery::scan(&mut disk, origin)?, origin, bug);
+        let mut found = spoil(recovery::scan(&mut disk, origin)?, origin, bug);
         let fresh = found.numbers.is_empty() && origin == Origin::default();
         let page = open_epochs(&mut disk, fresh)?;
+        found.miss_what_vanished(origin, page.epochs);
+        found.catch_up_with_image(origin);
         let damage = remember(&mut disk, found.damage.clone()).map_err(|error| LogError::Disk {
             doing: "note its damage",
             error,
@@ -229,7 +231,8 @@ fn is_broken(found: &Found) -> bool {
             Damage::Record { .. }
             | Damage::Header { .. }
             | Damage::BeginsLate { .. }
-            | Damage::NoLog { .. },
+            | Damage::NoLog { .. }
+            | Damage::Vanished { .. },
         ) => true,
     }
 }

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use zareba_model::Zxid;
 
 use crate::disk::{Disk, DiskError};
+use crate::epochs::Epochs;
 use crate::error::{Damage, LogError};
 use crate::history::{Cuts, History};
 use crate::index::Index;
@@ -52,6 +53,32 @@ pub(crate) struct Found {
     pub(crate) numbers: Vec<u64>,
     /// Files of segments whose creation was cut short.
     pub(crate) unborn: Vec<u64>,
+}
+
+impl Found {
+    /// A log has a segment before any epoch is promised. A promise without one is what is left when
+    /// the image that had voided the log cannot be read any more: it must not pass for a fresh server.
+    pub(crate) fn miss_what_vanished(&mut self, origin: Origin, epochs: Epochs) {
+        if self.segments.is_empty() && origin == Origin::default() && epochs != Epochs::default() {
+            let promised = epochs.accepted;
+            self.damage.get_or_insert(Damage::Vanished { promised });
+        }
+    }
+
+    /// A damaged log that ends below the image cannot be gone on with, for what is appended next
+    /// continues the image: an empty one begins there, and the old segments are no part of it.
+    pub(crate) fn catch_up_with_image(&mut self, origin: Origin) {
+        if self.history.last() >= origin.base {
+            return;
+        }
+        self.segments.clear();
+        self.history = History::new(origin.base);
+        self.cuts = Cuts::default();
+        self.index = Index::default();
+        self.committed = origin.base;
+        self.torn_end = None;
+        self.proven = 0;
+    }
 }
 
 /// The numbers of all segment files, lowest first.

@@ -265,6 +265,68 @@ fn an_image_without_any_log_is_damage() {
 }
 
 #[test]
+fn a_damaged_log_that_ends_below_the_image_goes_on_behind_the_image() {
+    let (mut log, _) = open(MemoryDisk::new());
+    log.append(&entries(1, 1..=100), Zxid::ZERO).unwrap();
+    log.sync().unwrap();
+    let mut disk = log.into_disk();
+    disk.flip_bit("log-0000000000000002", 200, 3);
+    let base = Zxid::new(1, 60);
+    let origin = Origin {
+        base,
+        durable: base,
+        ..Origin::default()
+    };
+    let (mut log, recovered) = Log::open(disk, SMALL, origin).unwrap();
+    assert!(matches!(recovered.damage, Some(Damage::Record { .. })));
+    assert_eq!((recovered.base, recovered.last), (base, base));
+    assert_eq!(log.durable(), base);
+    log.append(&entries(1, 61..=70), base).unwrap();
+    log.sync().unwrap();
+    let (mut log, recovered) = Log::open(log.into_disk(), SMALL, origin).unwrap();
+    assert!(matches!(recovered.damage, Some(Damage::Earlier(_))));
+    assert_eq!(read_all(&mut log, base), entries(1, 61..=70));
+    log.clear_damage().unwrap();
+    let (mut log, recovered) = Log::open(log.into_disk(), SMALL, origin).unwrap();
+    assert_eq!((recovered.damage, recovered.last), (None, Zxid::new(1, 70)));
+    assert_eq!(read_all(&mut log, base), entries(1, 61..=70));
+}
+
+#[test]
+fn who_has_promised_an_epoch_and_has_neither_log_nor_image_is_no_fresh_server() {
+    let (mut log, _) = open(MemoryDisk::new());
+    log.append(&entries(1, 1..=5), Zxid::ZERO).unwrap();
+    log.sync().unwrap();
+    let epochs = Epochs {
+        accepted: Epoch(1),
+        current: Epoch(1),
+    };
+    log.write_epochs(epochs).unwrap();
+    let origin = Origin {
+        discard_up_to: log.last_segment_number(),
+        base: Zxid::new(1, 9),
+        durable: Zxid::new(1, 9),
+    };
+    // A snapshot has voided the log, and the disk is full when the next segment is to be made.
+    let mut disk = log.into_disk();
+    for name in disk.list().unwrap() {
+        if name.starts_with("log-") {
+            disk.remove(&name).unwrap();
+        }
+    }
+    let (_, whole) = Log::open(disk.clone(), SMALL, origin).unwrap();
+    assert_eq!((whole.last, whole.damage), (origin.base, None));
+    // Then the image rots, and nothing speaks of it any more.
+    let vanished = Some(Damage::Vanished { promised: Epoch(1) });
+    let inspection = inspect(&mut disk, Origin::default(), &mut |_| {}).unwrap();
+    assert_eq!(inspection.damage, vanished);
+    let (log, recovered) = open(disk);
+    assert_eq!((recovered.last, recovered.damage), (Zxid::ZERO, vanished));
+    let again = open(log.into_disk()).1.damage;
+    assert!(matches!(again, Some(Damage::Earlier(_))));
+}
+
+#[test]
 fn epochs_survive_the_rot_of_either_copy_but_not_of_both() {
     let epochs = Epochs {
         accepted: Epoch(7),
