@@ -134,6 +134,8 @@ impl<P: PluginRuntime> Replica<P> {
         if let Err(fault) = addresses {
             return Self::goodbye(connection, fault, outputs);
         }
+        // One at a time: nobody has shown a token yet, and this is kept until there is a leader.
+        self.forget_newcomer(connection);
         self.last_newcomer += 1;
         let nonce = self.last_newcomer;
         let newcomer = Newcomer {
