@@ -27,6 +27,9 @@ pub(crate) struct Sim {
     rest: Vec<String>,
 }
 
+/// From so many seeds on, what the compiler takes longer is less than what the run saves.
+const LONG_RUN_SEEDS: u64 = 100_000;
+
 impl Sim {
     /// A run of that many seeds from the first one.
     pub(crate) fn of_seeds(seeds: u64) -> Self {
@@ -48,7 +51,12 @@ impl Sim {
             .into_iter()
             .filter_map(|(name, value)| Some([name.to_owned(), value?.to_string()]))
             .flatten();
-        let mut call = Cargo::new(["run", "--locked", "--release", "--package", "zareba-sim"]);
+        let profile = match self.seeds {
+            Some(seeds) if seeds >= LONG_RUN_SEEDS => "sim",
+            _ => "release",
+        };
+        let mut call = Cargo::new(["run", "--locked", "--profile", profile]);
+        call = call.with(["--package", "zareba-sim"]);
         if self.bug.is_some() {
             call = call.with(["--features", "bugs"]);
         }
@@ -74,6 +82,13 @@ mod tests {
         let line = Sim::of_seeds(7).call().line();
         assert!(line.ends_with("--bin zareba-sim -- --seeds 7"), "{line}");
         assert!(!line.contains("--features"), "{line}");
+    }
+
+    #[test]
+    fn a_long_run_is_optimized_as_a_whole() {
+        let profile = |seeds| Sim::of_seeds(seeds).call().line();
+        assert!(profile(7).contains("--profile release "));
+        assert!(profile(1_000_000).contains("--profile sim "));
     }
 
     #[test]

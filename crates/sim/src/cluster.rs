@@ -239,8 +239,8 @@ impl Cluster {
 
     fn tick(&mut self, server: usize, boot: u64) {
         if self.server(server).boot == boot && self.server(server).replica.is_some() {
-            self.schedule
-                .at(self.now + 10_000, Event::Tick(server, boot));
+            let next = self.now + self.config.tick_us;
+            self.schedule.at(next, Event::Tick(server, boot));
             self.give(server, Input::Tick);
         }
     }

@@ -51,6 +51,8 @@ pub struct Config {
     pub delay_us: u64,
     /// Longest time of a good disk, microseconds.
     pub disk_us: u64,
+    /// Between two ticks of a server's clock, microseconds.
+    pub tick_us: u64,
     /// A bug planted on purpose.
     #[cfg(feature = "bugs")]
     pub implant: Option<Implant>,
@@ -82,6 +84,8 @@ impl Config {
             reads_percent: dice.between(10, 60),
             delay_us: dice.pick(&[200, 2_000, 15_000]).unwrap_or(2_000),
             disk_us: dice.pick(&[200, 2_000, 20_000]).unwrap_or(2_000),
+            // Both less than what broadcast takes for a gap.
+            tick_us: dice.pick(&[10_000, 20_000]).unwrap_or(10_000),
             #[cfg(feature = "bugs")]
             implant: None,
         }

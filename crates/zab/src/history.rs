@@ -205,7 +205,12 @@ impl History {
 
     /// How many entries are not above `zxid`.
     fn position(&self, zxid: Zxid) -> usize {
-        self.entries.partition_point(|entry| entry.zxid <= zxid)
+        // Most questions are about the newest or the oldest entries.
+        match (self.entries.front(), self.entries.back()) {
+            (_, Some(last)) if last.zxid <= zxid => self.entries.len(),
+            (Some(first), _) if zxid < first.zxid => 0,
+            _ => self.entries.partition_point(|entry| entry.zxid <= zxid),
+        }
     }
 }
 
