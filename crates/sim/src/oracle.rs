@@ -166,8 +166,13 @@ impl Oracle {
         epoch: Epoch,
         last_zxid: Zxid,
     ) -> Result<(), Violation> {
-        self.leaders.check(server, epoch)?;
         self.foundations.note(epoch, last_zxid);
+        self.synchronizes(server, epoch)
+    }
+
+    /// A server brings others level with its history, as leader of an epoch.
+    pub(crate) fn synchronizes(&mut self, server: usize, epoch: Epoch) -> Result<(), Violation> {
+        self.leaders.check(server, epoch)?;
         let Some(mirror) = self.mirrors.get(server) else {
             return Ok(());
         };

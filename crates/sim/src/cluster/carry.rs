@@ -23,6 +23,14 @@ impl Cluster {
                     },
                 ..
             } => self.oracle.begins_to_lead(server, *epoch, *last_zxid),
+            // The history is chosen, though it may be long until all of it is sent.
+            Output::SendZab {
+                message:
+                    Message::Diff { epoch, .. }
+                    | Message::Trunc { epoch, .. }
+                    | Message::Snap { epoch, .. },
+                ..
+            } => self.oracle.synchronizes(server, *epoch),
             Output::Role(Role::Leading { epoch }) => {
                 let last_zxid = self.oracle.mirror(server)?.last();
                 self.oracle.begins_to_lead(server, *epoch, last_zxid)

@@ -13,8 +13,10 @@ impl Cluster {
     pub(super) fn heal(&mut self) {
         self.healed = true;
         self.network.heal();
+        let now = self.now;
         for server in &mut self.servers {
-            server.paused_until = 0;
+            // When it stood still last is still to be seen.
+            server.paused_until = server.paused_until.min(now);
             server.slow_disk_until = 0;
             server.disk_spike_us = 0;
             server.full_disk_until = 0;

@@ -16,6 +16,7 @@
 mod bugs;
 mod cluster;
 mod disk;
+mod election;
 mod membership;
 mod network;
 mod oracle;

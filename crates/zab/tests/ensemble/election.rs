@@ -1,0 +1,75 @@
+//! An election as one server sees it, where the others' words are chosen.
+
+use bytes::Bytes;
+use zareba_model::{Entry, Epoch, ServerId, Zxid};
+use zareba_zab::{
+    Candidate, Config, Input, Message, Now, Output, Phase, Recovered, Role, Vote, Zab,
+};
+
+/// Server 1 of three, with one entry in its log.
+fn voter() -> Zab {
+    let config = Config::new(ServerId(1), (1..=3).map(ServerId));
+    let payload = Bytes::from_static(b"kept");
+    let recovered = Recovered {
+        accepted_epoch: Epoch(1),
+        current_epoch: Epoch(1),
+        tail: vec![Entry {
+            zxid: Zxid::new(1, 1),
+            payload,
+        }],
+        may_vote: true,
+        ..Recovered::default()
+    };
+    Zab::new(config, recovered, Now::default())
+}
+
+fn vote_for(server: u64, counter: u32, round: u64) -> Message {
+    Message::Vote(Vote {
+        round,
+        candidate: Candidate {
+            may_lead: true,
+            current_epoch: Epoch(1),
+            last_zxid: Zxid::new(1, counter),
+            server: ServerId(server),
+        },
+        phase: Phase::Looking,
+        ensemble_version: 0,
+    })
+}
+
+/// The last vote that the server says to anybody.
+fn last_vote(outputs: &[Output]) -> Vote {
+    let votes = outputs.iter().filter_map(|output| match output {
+        Output::Send {
+            message: Message::Vote(vote),
+            ..
+        } => Some(*vote),
+        _ => None,
+    });
+    votes.last().expect("it votes")
+}
+
+#[test]
+fn a_restarted_server_does_not_stand_on_what_it_claimed_before_and_has_lost() {
+    let mut zab = voter();
+    let mut outputs = Vec::new();
+    let now = Now::default();
+    zab.handle(now, Input::PeerUp(ServerId(2)), &mut outputs);
+    // In its former life it had three entries, of which two were never synced.
+    for _ in 0..3 {
+        let (from, message) = (ServerId(2), vote_for(1, 3, 5));
+        zab.handle(now, Input::Received { from, message }, &mut outputs);
+    }
+    let vote = last_vote(&outputs);
+    assert_eq!(vote.candidate.last_zxid, Zxid::new(1, 1));
+    assert!(vote.round > 5, "the other forgets it in a new round alone");
+    assert_eq!(zab.role(), Role::Looking);
+    // The other takes the new round up, and they agree on what there is.
+    let (from, message) = (ServerId(2), vote_for(1, 1, vote.round));
+    zab.handle(now, Input::Received { from, message }, &mut outputs);
+    let agreed = last_vote(&outputs);
+    assert_eq!(
+        (agreed.round, agreed.candidate),
+        (vote.round, vote.candidate)
+    );
+}
