@@ -24,8 +24,6 @@ pub enum Bug {
     WriteErrorIgnored,
     /// A sync that failed is tried again, and believed (the fsyncgate of 2018).
     SyncTriedAgain,
-    /// The log goes on over the remains of a write that never was synced (Keeper 75197).
-    KeepsTornTail,
     /// One unreadable record at the end costs the whole log (Keeper 56670).
     DropsLogForTornTail,
     /// A segment whose creation was cut short counts as damage (ZK-1621).

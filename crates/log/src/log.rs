@@ -39,7 +39,8 @@ pub struct Origin {
     pub discard_up_to: u64,
     /// The log must hold everything behind this: the image's start.
     pub base: Zxid,
-    /// The log must reach at least up to this: the image's end.
+    /// The log must reach at least up to this: the end of an image made from it, or `base` behind a
+    /// snapshot, which has effects of transactions that the log is still to get.
     pub durable: Zxid,
 }
 
@@ -163,6 +164,7 @@ impl<D: Disk> Log<D> {
         let truncated = self.truncate(after);
         if truncated.is_err() && self.has_bug(Bug::TruncationErrorIgnored) {
             self.poisoned = false;
+            self.forget_unwritten_cut();
             return Ok(self.history.cut(after));
         }
         truncated
@@ -456,6 +458,15 @@ impl<D: Disk> Log<D> {
             return after;
         }
         Zxid::new(after.epoch.0, after.counter - 1).max(self.history.base())
+    }
+
+    /// What a planted bug does to the record of a cut that could not be written.
+    fn forget_unwritten_cut(&mut self) {
+        let bytes = Record::bytes(0);
+        if let Some(before) = self.buffer.len().checked_sub(bytes as usize) {
+            self.buffer.truncate(before);
+            self.current_mut().end -= bytes;
+        }
     }
 
     pub(crate) fn alive(&self) -> Result<(), LogError> {

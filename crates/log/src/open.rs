@@ -97,9 +97,6 @@ impl<D: Disk> Log<D> {
         let (Some(torn_end), Some(last)) = (torn_end, self.segments.last()) else {
             return Ok(0);
         };
-        if self.has_bug(Bug::KeepsTornTail) {
-            return Ok(0);
-        }
         let (name, from) = (segment_name(last.number), last.end);
         let zeroed = write_zeros(&mut self.disk, &name, from, torn_end);
         self.check("cut its torn tail", zeroed)?;

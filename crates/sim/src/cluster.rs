@@ -57,6 +57,8 @@ enum Event {
     ClientLeft(ConnectionId),
     DiskHasRoom(usize),
     Strike(Fault),
+    /// A link that flaps breaks once more.
+    BreakAgain(Pair),
     Heal,
     Inspect,
 }
@@ -208,6 +210,7 @@ impl Cluster {
             Event::ClientLeft(connection) => self.client_left(connection),
             Event::DiskHasRoom(server) => self.disk_has_room(server),
             Event::Strike(fault) => self.strike(fault),
+            Event::BreakAgain(pair) => self.break_again(pair),
             Event::Heal => self.heal(),
             Event::Inspect => self.inspect()?,
         }

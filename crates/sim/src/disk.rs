@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use zareba_log::{Epochs, Log, LogError, LogSlice};
-use zareba_model::{Entry, ServerId, Zxid};
+use zareba_model::{Entry, Epoch, ServerId, Zxid};
 use zareba_replica::recovery::{Recovered, RecoveredLog, Recovery, RecoveryError};
 use zareba_replica::{ImageWrite, Input};
 use zareba_zab::{LogRead, Persist, Token};
@@ -81,6 +81,10 @@ pub(crate) struct Storage {
     /// How many of the queue are being written now.
     writing: usize,
     planted: Planted,
+    /// What a planted bug leaves to the writer of the reign before.
+    left_behind: VecDeque<Job>,
+    /// The newest epoch promised, as far as has been asked for.
+    promised: Epoch,
 }
 
 impl Storage {
@@ -94,6 +98,8 @@ impl Storage {
             layout: zareba_log::Config { segment_bytes },
             queue: VecDeque::new(),
             writing: 0,
+            left_behind: VecDeque::new(),
+            promised: Epoch(0),
         }
     }
 
@@ -151,7 +157,8 @@ impl Storage {
     pub(crate) fn open_again(&self, cut: Option<&mut Dice>) -> Result<Opened, OpenError> {
         let mut medium = self.device.borrow().clone();
         medium.full = false;
-        // Takes off a fault that waits to strike, too.
+        medium.fails_sync = false;
+        // Takes off faults that wait to strike, too.
         match cut {
             Some(dice) => medium.disk.crash(&mut || dice.next()),
             None => medium.disk.kill_process(),
@@ -161,6 +168,7 @@ impl Storage {
             log: None,
             image: self.image.clone(),
             queue: VecDeque::new(),
+            left_behind: VecDeque::new(),
             ..*self
         };
         copy.open()
@@ -170,14 +178,8 @@ impl Storage {
         if matches!(job, Job::Image(ImageWrite::AbandonInstall)) {
             self.void_install();
         }
-        let cuts = |job: &Job| {
-            let Job::Persist { write, .. } = job else {
-                return false;
-            };
-            matches!(write, Persist::Truncate { .. })
-        };
-        if self.planted.has(ShellBug::TwoWriters) && cuts(&job) {
-            return self.queue.insert(self.writing, job);
+        if self.planted.has(ShellBug::TwoWriters) && self.is_promised(&job) {
+            self.left_behind.extend(self.queue.drain(self.writing..));
         }
         self.queue.push_back(job);
     }
@@ -200,8 +202,24 @@ impl Storage {
         self.image.abandon_install();
     }
 
+    /// True if the write begins another reign.
+    fn is_promised(&mut self, job: &Job) -> bool {
+        let Job::Persist { write, .. } = job else {
+            return false;
+        };
+        match write {
+            Persist::Epochs { accepted, .. } => {
+                std::mem::replace(&mut self.promised, *accepted) < *accepted
+            }
+            Persist::Append { .. } | Persist::Truncate { .. } => false,
+        }
+    }
+
     /// Begins to write what waits; false if there is nothing, or a group is being written.
     pub(crate) fn begin_group(&mut self) -> bool {
+        if self.queue.is_empty() {
+            self.queue.append(&mut self.left_behind);
+        }
         if self.writing > 0 || self.queue.is_empty() {
             return false;
         }
@@ -251,12 +269,23 @@ impl Storage {
         let jobs: Vec<_> = self.queue.drain(..self.writing).collect();
         self.writing = 0;
         self.queue.clear();
+        self.left_behind.clear();
+        // What waits for the next truncation waits on: often it is the one behind a restart.
+        let waits = {
+            let mut medium = self.device.borrow_mut();
+            medium.fails_sync = false;
+            medium.fails_truncation.take()
+        };
         if !jobs.is_empty() && dice.percent(80) {
             let calls = dice.below(2 + 3 * jobs.len() as u64);
             self.device.borrow_mut().disk.power_off_after(calls);
             // Errors are the point: it ends in the middle.
             let _interrupted = self.write(jobs);
         }
+        let mut medium = self.device.borrow_mut();
+        medium.fails_truncation = waits;
+        let _interrupted = medium.has_failed();
+        drop(medium);
         self.log = None;
     }
 
@@ -303,6 +332,11 @@ impl Storage {
     /// The last durable entry.
     pub(crate) fn durable(&self) -> Zxid {
         self.log.as_ref().map_or(Zxid::ZERO, Log::durable)
+    }
+
+    /// True if a call to the disk has failed since this was asked last.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.device.borrow_mut().has_failed()
     }
 
     /// The epochs page.
@@ -382,7 +416,10 @@ impl Storage {
         };
         match write {
             Persist::Append { entries, committed } => log.append(&entries, committed),
-            Persist::Truncate { after } => log.truncate_after(after).map(|_| ()),
+            Persist::Truncate { after } => {
+                self.device.borrow_mut().is_truncated();
+                log.truncate_after(after).map(|_| ())
+            }
             Persist::Epochs { accepted, current } => {
                 // The epoch says that the history before it is here.
                 log.sync()?;

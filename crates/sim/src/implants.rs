@@ -20,7 +20,7 @@ use crate::medium::Medium;
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShellBug {
-    /// An election leaves the old disk thread at work: a truncation overtakes what it still writes.
+    /// An election leaves the old disk thread at work: the new one overtakes what it still writes.
     TwoWriters,
     /// A snapshot replaces the image record by record instead of in one step.
     SnapshotInPlace,
@@ -154,8 +154,6 @@ bank! {
         "A new segment's directory entry is not synced.";
     Keeper112101 "keeper-112101" "A41" Log InLog::TruncatesInMemoryOnly =
         "A truncation is reported done while the old tail is still on the disk.";
-    Keeper75197 "keeper-75197" "A42" Log InLog::KeepsTornTail =
-        "The log goes on over the remains of a torn write.";
     Keeper56670 "keeper-56670" "A43" Log InLog::DropsLogForTornTail =
         "One unreadable entry at the end costs the whole log.";
     Nuraft185 "nuraft-185" "A44" Shell ShellBug::DamagedVotes =

@@ -12,13 +12,34 @@ pub(crate) struct Medium {
     pub(crate) disk: MemoryDisk,
     /// There is no room for another file.
     pub(crate) full: bool,
+    /// The next sync of a segment fails, once.
+    pub(crate) fails_sync: bool,
+    /// The next truncation fails, once, at that call of it.
+    pub(crate) fails_truncation: Option<u64>,
+    /// A call has failed since this was asked.
+    failed: bool,
 }
 
 impl Medium {
-    /// One of the next calls fails, once.
+    /// One of the next calls fails, once: any of them, a sync, or one of a truncation, which few are.
     pub(crate) fn fail_soon(&mut self, dice: &mut Dice) {
-        let error = DiskError::Io("the medium has failed, this once".to_owned());
-        self.disk.fail_after(dice.below(6), error);
+        match dice.below(3) {
+            0 => self.disk.fail_after(dice.below(6), failure()),
+            1 => self.fails_sync = true,
+            _ => self.fails_truncation = Some(dice.below(2)),
+        }
+    }
+
+    /// A truncation begins.
+    pub(crate) fn is_truncated(&mut self) {
+        if let Some(call) = self.fails_truncation.take() {
+            self.disk.fail_after(call, failure());
+        }
+    }
+
+    /// True if a call has failed since this was asked last.
+    pub(crate) fn has_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
     }
 
     /// Flips a bit of what has been durable for a while: of one copy of the epochs page, or of a
@@ -69,11 +90,18 @@ impl Disk for Medium {
     }
 
     fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        self.disk.write_at(name, offset, bytes)
+        let written = self.disk.write_at(name, offset, bytes);
+        self.failed |= written.is_err();
+        written
     }
 
     fn sync(&mut self, name: &str) -> Result<(), DiskError> {
-        self.disk.sync(name)
+        if std::mem::take(&mut self.fails_sync) {
+            self.disk.fail_after(0, failure());
+        }
+        let synced = self.disk.sync(name);
+        self.failed |= synced.is_err();
+        synced
     }
 
     fn remove(&mut self, name: &str) -> Result<(), DiskError> {
@@ -83,4 +111,8 @@ impl Disk for Medium {
     fn sync_directory(&mut self) -> Result<(), DiskError> {
         self.disk.sync_directory()
     }
+}
+
+fn failure() -> DiskError {
+    DiskError::Io("the medium has failed, this once".to_owned())
 }

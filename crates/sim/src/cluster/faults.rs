@@ -110,7 +110,7 @@ impl Cluster {
         };
         let end = self.dice.below(2) as usize;
         match fault {
-            Fault::Break => self.break_link(pair, None),
+            Fault::Break => self.break_often(pair),
             Fault::HalfOpen => return self.half_open(pair, end),
             Fault::Partition => self.partition(until),
             Fault::Bridge => self.bridge(server, until),
@@ -126,6 +126,27 @@ impl Cluster {
             }
         }
         true
+    }
+
+    /// A link breaks, and now and then again and again: at any moment of the synchronization that
+    /// each return begins.
+    fn break_often(&mut self, pair: Pair) {
+        let times = match self.dice.once_in(4) {
+            true => self.dice.between(2, 8),
+            false => 0,
+        };
+        let mut at = self.now;
+        for _ in 0..times {
+            at += self.dice.between(5_000, 120_000);
+            self.schedule.at(at, Event::BreakAgain(pair));
+        }
+        self.break_link(pair, None);
+    }
+
+    pub(super) fn break_again(&mut self, pair: Pair) {
+        if !self.healed {
+            self.break_link(pair, None);
+        }
     }
 
     /// One end learns at once, the other one after a long time.

@@ -1,5 +1,6 @@
 //! A server's disk at work: groups of writes, each done at some time, or failing.
 
+use zareba_log::LogError;
 use zareba_replica::Input;
 
 use super::{Cluster, Event};
@@ -29,8 +30,14 @@ impl Cluster {
             }
         }
         let clearing = self.server(server).storage.is_clearing();
-        let told = match self.server(server).storage.end_group() {
+        let ended = self.server(server).storage.end_group();
+        self.power_may_go(server);
+        let told = match ended {
             Ok(told) => told,
+            Err(error) if is_mistaken(&error) => {
+                let what = format!("server {server} asks its log for what it cannot do: {error}");
+                return Err(Violation::new("contiguous_log", what));
+            }
             Err(_) if self.config.planted().has(ShellBug::LivesWithoutDisk) => return Ok(()),
             Err(error) => {
                 self.stops_by_its_disk(server, &error);
@@ -52,6 +59,14 @@ impl Cluster {
         }
         self.write_more(server);
         Ok(())
+    }
+
+    /// A machine whose disk has failed often loses its power soon. Strikes only who lives on.
+    fn power_may_go(&mut self, server: usize) {
+        if self.server(server).storage.has_failed() && self.dice.percent(50) {
+            let outputs = self.dice.below(8);
+            self.server(server).dies_after = Some(outputs);
+        }
     }
 
     fn judge_disk(&mut self, server: usize) -> Result<(), Violation> {
@@ -94,4 +109,12 @@ impl Cluster {
         self.server(server).storage.push(job);
         self.write_more(server);
     }
+}
+
+/// True if the disk is not to blame.
+fn is_mistaken(error: &LogError) -> bool {
+    matches!(
+        error,
+        LogError::Hole { .. } | LogError::TooLarge { .. } | LogError::BelowBase { .. }
+    )
 }
