@@ -16,7 +16,7 @@ pub(crate) struct Counts {
     pub(crate) states: usize,
     unique: usize,
     depth: usize,
-    pub(crate) took: Duration,
+    took: Duration,
     /// When progress was last told, seconds.
     said: u64,
     /// Properties that do not hold.
