@@ -52,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) full_disk_until: u64,
     /// The power goes after so many outputs of the next batch.
     pub(crate) dies_after: Option<u64>,
+    /// The power goes behind the first word to a follower whose log it has to cut.
+    pub(crate) dies_cutting: bool,
     /// Its log has lost what it had acked; a refill has to be noted.
     pub(crate) damaged: bool,
     /// A fault of its medium may have destroyed something, and nothing has proven yet that it did
@@ -75,6 +77,7 @@ impl Server {
             disk_spike_us: 0,
             full_disk_until: 0,
             dies_after: None,
+            dies_cutting: false,
             damaged: false,
             impaired: false,
             heard: Heard::default(),

@@ -69,7 +69,13 @@ impl Cluster {
         server: usize,
         outputs: Vec<Output>,
     ) -> Result<(), Violation> {
-        let mut left = self.server(server).dies_after.take();
+        let it = self.server(server);
+        let mut left = it.dies_after.take();
+        if it.dies_cutting
+            && let Some(cut) = outputs.iter().position(is_cut)
+        {
+            left = Some(cut as u64 + 1);
+        }
         let any = !outputs.is_empty();
         for output in outputs {
             if left == Some(0) {
@@ -201,4 +207,15 @@ impl Cluster {
         it.heard.reign_begins(now);
         Ok(())
     }
+}
+
+/// True if it begins a synchronization that cuts a follower's log.
+fn is_cut(output: &Output) -> bool {
+    matches!(
+        output,
+        Output::SendZab {
+            message: Message::Trunc { .. },
+            ..
+        }
+    )
 }

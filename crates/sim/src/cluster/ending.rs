@@ -19,6 +19,7 @@ impl Cluster {
             server.paused_until = server.paused_until.min(now);
             server.slow_disk_until = 0;
             server.disk_spike_us = 0;
+            server.dies_cutting = false;
             server.full_disk_until = 0;
             server.storage.set_full(false);
         }

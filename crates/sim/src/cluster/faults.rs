@@ -89,13 +89,16 @@ impl Cluster {
         true
     }
 
-    /// The power goes now, or between two outputs of the next batch.
+    /// The power goes now, between two outputs of the next batch, or amid a synchronization, which
+    /// hardly ever is the next batch.
     fn doom(&mut self, server: usize) {
-        if self.dice.percent(40) {
-            self.end(server, End::PowerCut);
-        } else {
-            let outputs = self.dice.below(8);
-            self.server(server).dies_after = Some(outputs);
+        match self.dice.below(10) {
+            0..4 => self.end(server, End::PowerCut),
+            4..7 => self.server(server).dies_cutting = true,
+            _ => {
+                let outputs = self.dice.below(8);
+                self.server(server).dies_after = Some(outputs);
+            }
         }
     }
 

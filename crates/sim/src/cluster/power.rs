@@ -44,6 +44,7 @@ impl Cluster {
         it.damaged = opened.damaged;
         it.waking = false;
         it.dies_after = None;
+        it.dies_cutting = false;
         // Every record was read; if none was bad, nothing was destroyed.
         it.impaired = opened.damaged;
         let boot = it.boot;
