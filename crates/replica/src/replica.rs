@@ -214,7 +214,7 @@ impl<P: PluginRuntime> Replica<P> {
             self.zab.flush(now.monotonic, &mut self.zab_outputs);
             self.drain_zab(outputs);
         }
-        self.answer_questions(outputs);
+        self.say_confirmed(outputs);
         self.move_streams(outputs);
         outputs.extend(
             self.log

@@ -1,5 +1,6 @@
-//! Syncs and linearizable reads: the asking server's question, and the leader's answer once a quorum
-//! has confirmed that it still leads.
+//! What a leader may say only once a quorum has confirmed that it still leads: the answer to another
+//! server's question, for syncs and linearizable reads, and every refusal, for it rests on a state that
+//! may be an old one.
 
 use std::collections::VecDeque;
 
@@ -10,17 +11,15 @@ use super::{Deferred, Replica};
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
 
-/// Questions that a leader has not answered yet, in order.
+/// What a leader has to say, in order, as soon as it may.
 #[derive(Debug, Default)]
-pub(super) struct Questions(VecDeque<Question>);
+pub(super) struct Unconfirmed(VecDeque<Word>);
 
 #[derive(Debug)]
-struct Question {
-    from: ServerId,
-    nonce: u64,
-    /// What was committed when it came: nobody can have been told of anything behind it.
-    committed: Zxid,
-    /// It is answered once this round is confirmed.
+struct Word {
+    to: ServerId,
+    relay: Relay,
+    /// It is said once this round is confirmed.
     round: u64,
 }
 
@@ -35,41 +34,38 @@ impl<P: PluginRuntime> Replica<P> {
         }
     }
 
-    /// A server asks this leader, who asks a quorum once for all questions of a batch.
+    /// A server asks this leader what is committed now: nobody can have been told of anything behind
+    /// it.
     pub(super) fn lead_confirm(&mut self, from: ServerId, nonce: u64) {
+        let zxid = self.zab.committed();
+        self.say_once_confirmed(from, Relay::Confirmed { nonce, zxid });
+    }
+
+    /// Says this as soon as a quorum has confirmed that this server leads now, which is asked once for
+    /// all words of a batch. One that leads no more says nothing: its successor is asked again.
+    pub(super) fn say_once_confirmed(&mut self, to: ServerId, relay: Relay) {
         let Some(leading) = &mut self.leading else {
             return;
         };
-        // A server that leads no more answers nothing: the question goes to its successor.
         let Ok(round) = self.zab.request_confirmation() else {
             return;
         };
-        let committed = self.zab.committed();
-        leading.questions.0.push_back(Question {
-            from,
-            nonce,
-            committed,
-            round,
-        });
+        leading.unconfirmed.0.push_back(Word { to, relay, round });
     }
 
-    /// Answers the questions that a quorum has confirmed.
-    pub(super) fn answer_questions(&mut self, outputs: &mut Vec<Output>) {
+    /// Says what a quorum has confirmed.
+    pub(super) fn say_confirmed(&mut self, outputs: &mut Vec<Output>) {
         let confirmed = self.zab.confirmed_round();
         loop {
-            let questions = self
+            let words = self
                 .leading
                 .as_mut()
-                .map(|leading| &mut leading.questions.0);
-            let ready = |question: &mut Question| question.round <= confirmed;
-            let Some(question) = questions.and_then(|all| all.pop_front_if(ready)) else {
+                .map(|leading| &mut leading.unconfirmed.0);
+            let ready = |word: &mut Word| word.round <= confirmed;
+            let Some(word) = words.and_then(|all| all.pop_front_if(ready)) else {
                 return;
             };
-            let relay = Relay::Confirmed {
-                nonce: question.nonce,
-                zxid: question.committed,
-            };
-            self.answer_server(question.from, relay, outputs);
+            self.answer_server(word.to, word.relay, outputs);
         }
     }
 
@@ -86,5 +82,163 @@ impl<P: PluginRuntime> Replica<P> {
                 self.pump(session, outputs);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zareba_model::{Epoch, ErrorCode, Password, SessionId};
+    use zareba_wire::{Hello, ServerMessage};
+    use zareba_zab::{Candidate, Join, Message, Phase, Vote};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::input::{ConnectionId, Input, Now};
+    use crate::plugin::{GuestAnswer, GuestFailure, Invocation, Stage};
+    use crate::recovery::{RecoveredLog, Recovery};
+
+    /// Nobody calls a plugin here.
+    struct NoPlugins;
+
+    impl PluginRuntime for NoPlugins {
+        fn is_ready(&self, _: &zareba_model::Sha256) -> bool {
+            false
+        }
+
+        fn invoke(
+            &mut self,
+            _: &Invocation,
+            _: Box<dyn Stage>,
+        ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
+            unreachable!("no plugin is mounted")
+        }
+    }
+
+    const ME: ServerId = ServerId(3);
+    const OTHER: ServerId = ServerId(1);
+
+    /// One input in a batch of its own; writes are durable at once.
+    fn step(replica: &mut Replica<NoPlugins>, input: Input) -> Vec<Output> {
+        let (mut all, mut inputs) = (Vec::new(), vec![input]);
+        while let Some(input) = inputs.pop() {
+            let mut outputs = Vec::new();
+            replica.handle(Now::default(), input, &mut outputs);
+            replica.flush(Now::default(), &mut outputs);
+            inputs.extend(outputs.iter().filter_map(|output| match output {
+                Output::Persist { token, .. } => Some(Input::Persisted(*token)),
+                _ => None,
+            }));
+            all.extend(outputs);
+        }
+        all
+    }
+
+    fn hear(replica: &mut Replica<NoPlugins>, message: Message) -> Vec<Output> {
+        let from = OTHER;
+        step(replica, Input::Zab { from, message })
+    }
+
+    /// Server 3 of three, which one of the others has made the leader of the first epoch.
+    fn leader() -> Replica<NoPlugins> {
+        let config = Config::new(zareba_zab::Config::new(ME, (1..=3).map(ServerId)));
+        let log = RecoveredLog {
+            may_vote: true,
+            ..RecoveredLog::default()
+        };
+        let recovery = Recovery::new(Zxid::ZERO, Zxid::ZERO, None);
+        let recovered = recovery.finish(log).expect("nothing to recover");
+        let mut replica = Replica::new(
+            config,
+            recovered,
+            NoPlugins,
+            Now::default(),
+            &mut Vec::new(),
+        );
+        step(&mut replica, Input::PeerUp(OTHER));
+        let (join, epoch, last_zxid) = (Join(1), Epoch(1), Zxid::ZERO);
+        for message in [
+            Message::Vote(Vote {
+                round: 1,
+                candidate: Candidate {
+                    may_lead: true,
+                    current_epoch: Epoch(0),
+                    last_zxid,
+                    server: ME,
+                },
+                phase: Phase::Looking,
+                ensemble_version: 0,
+            }),
+            Message::FollowerInfo {
+                join,
+                accepted_epoch: Epoch(0),
+                last_zxid,
+                may_vote: true,
+            },
+            Message::AckEpoch {
+                join,
+                epoch,
+                current_epoch: Epoch(0),
+                last_zxid,
+            },
+            Message::AckNewLeader {
+                join,
+                epoch,
+                last_zxid,
+            },
+        ] {
+            hear(&mut replica, message);
+        }
+        assert_eq!(replica.role(), Role::Leading { epoch });
+        // All that it has proposed by itself so far is committed.
+        let zxid = replica.last_proposed();
+        hear(&mut replica, Message::Ack { epoch, zxid });
+        assert_eq!(replica.tree().applied(), zxid);
+        replica
+    }
+
+    fn goodbye(outputs: &[Output]) -> Option<ErrorCode> {
+        outputs.iter().find_map(|output| match output {
+            Output::Send {
+                message: ServerMessage::Goodbye(fault),
+                ..
+            } => Some(fault.code),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_leader_that_may_have_a_successor_does_not_say_that_a_session_is_over() {
+        let mut replica = leader();
+        let hello = Hello::Attach {
+            session: SessionId(77),
+            password: Password([0; 16]),
+            last_zxid: Zxid::ZERO,
+            watches: Vec::new(),
+        };
+        let outputs = step(
+            &mut replica,
+            Input::Hello {
+                connection: ConnectionId(1),
+                hello,
+                random: [1; 16],
+                principals: Vec::new(),
+            },
+        );
+        let asked = outputs.iter().find_map(|output| match output {
+            Output::SendZab {
+                message: Message::Ping { epoch, number, .. },
+                ..
+            } => Some((*epoch, *number)),
+            _ => None,
+        });
+        let (epoch, number) = asked.expect("it asks for the others' word");
+        assert_eq!(goodbye(&outputs), None);
+        let before = Message::Pong {
+            epoch,
+            number: number - 1,
+        };
+        assert_eq!(goodbye(&hear(&mut replica, before)), None);
+        let outputs = hear(&mut replica, Message::Pong { epoch, number });
+        assert_eq!(goodbye(&outputs), Some(ErrorCode::SessionExpired));
     }
 }

@@ -10,7 +10,7 @@ use zareba_model::{
 use zareba_wire::encode_txn;
 
 use super::Replica;
-use super::confirm::Questions;
+use super::confirm::Unconfirmed;
 use crate::expiry::Expiry;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
@@ -34,7 +34,7 @@ pub(super) struct Leading {
     pub(super) retry_due: BTreeMap<ZnodePath, zareba_zab::Now>,
     /// The last digest shipped.
     marked: Zxid,
-    pub(super) questions: Questions,
+    pub(super) unconfirmed: Unconfirmed,
 }
 
 impl Leading {
@@ -178,13 +178,19 @@ impl<P: PluginRuntime> Replica<P> {
     ) {
         // A refusal may rest on anything proposed so far.
         let after = self.last_proposed();
-        let refused = Refused {
+        let is_refusal = fault.is_some();
+        let relay = Relay::Refused(Refused {
             session: forward.session,
             xid: forward.xid,
             fault,
             after,
-        };
-        self.answer_server(to, Relay::Refused(refused), outputs);
+        });
+        if is_refusal {
+            // And on the state of a leader that may have a successor by now, which would not refuse.
+            self.say_once_confirmed(to, relay);
+        } else {
+            self.answer_server(to, relay, outputs);
+        }
     }
 
     /// The newest transaction of this reign, or what the log ends with. The log alone does not tell:
@@ -230,19 +236,19 @@ impl<P: PluginRuntime> Replica<P> {
             self.propose(Cause::System)?;
             Ok(attachment)
         });
-        if result.is_err() {
+        let is_refusal = result.is_err();
+        let relay = Relay::Attaching {
+            nonce,
+            result,
+            after: self.last_proposed(),
+        };
+        if is_refusal {
             self.world.abort();
+            // A session unknown to a leader that has a successor may be the successor's.
+            self.say_once_confirmed(from, relay);
+        } else {
+            self.answer_server(from, relay, outputs);
         }
-        let after = self.last_proposed();
-        self.answer_server(
-            from,
-            Relay::Attaching {
-                nonce,
-                result,
-                after,
-            },
-            outputs,
-        );
     }
 
     pub(super) fn lead_touch(&mut self, sessions: &[SessionId]) {

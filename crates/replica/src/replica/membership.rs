@@ -190,16 +190,18 @@ impl<P: PluginRuntime> Replica<P> {
             }
             Ok(server)
         });
-        if result.is_err() {
-            self.world.abort();
-        }
-        let after = self.last_proposed();
+        let is_refusal = result.is_err();
         let relay = Relay::Joining {
             nonce,
             result,
-            after,
+            after: self.last_proposed(),
         };
-        self.answer_server(from, relay, outputs);
+        if is_refusal {
+            self.world.abort();
+            self.say_once_confirmed(from, relay);
+        } else {
+            self.answer_server(from, relay, outputs);
+        }
     }
 
     pub(super) fn on_joining(
