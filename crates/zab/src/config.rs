@@ -18,6 +18,9 @@ pub struct Config {
     /// The one question asked of a payload: does it change the ensemble, and to what? An ensemble
     /// with a higher version than all before it is in force as soon as its entry is in the log.
     pub ensemble_in: fn(&[u8]) -> Option<Ensemble>,
+    /// True for a server that never held a history and may not vote for that: together with all
+    /// other voters it may begin an ensemble, if none of them has a transaction.
+    pub may_begin: bool,
     /// A leader pings so often, milliseconds.
     pub heartbeat_ms: u64,
     /// A follower that hears nothing from its leader for so long looks for another; a leader that
@@ -114,6 +117,7 @@ impl Config {
             me,
             ensemble: Ensemble::of_voters(voters),
             ensemble_in: |_| None,
+            may_begin: false,
             heartbeat_ms: 50,
             silence_max_ms: 400,
             tick_gap_max_ms: 30,

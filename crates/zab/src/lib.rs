@@ -101,6 +101,11 @@
 //! told UPTODATE it holds an established history, and its acks count. Its promises must have survived:
 //! a server that has lost its epochs page too is a new server, with a new number.
 //!
+//! So is a server that never held a history ([`Recovered::current_epoch`] is 0), as far as it can know:
+//! it may have lost a disk from which it acked. It votes once every other voter has said that it has no
+//! transaction either ([`Config::may_begin`]): whatever was committed with its ack is on a quorum, and
+//! one of those others would have it. So a new ensemble begins when all its voters are there.
+//!
 //! # Limits
 //!
 //! Memory is bounded by the window ([`Config::window_entries`], [`Config::window_bytes`]) and by what

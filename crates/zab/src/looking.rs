@@ -9,8 +9,11 @@
 //! be an old one. Whose vote counts is for the counting server's ensemble to say. Only servers that may
 //! lead, as far as they know, are candidates. A leader that knows a newer ensemble than this server is
 //! joined on its own word, for this server could not tell a quorum of that ensemble.
+//!
+//! A server that never held a history cannot know what it has forgotten. It votes only once every other
+//! voter has said that it has no transaction either: then none was ever committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zareba_model::ServerId;
 
@@ -28,6 +31,8 @@ pub(crate) struct Looking {
     votes: BTreeMap<ServerId, Candidate>,
     /// Servers that are not looking: behind whom they stand.
     standing: BTreeMap<ServerId, ServerId>,
+    /// Who has said, over the link that stands, that it knows of no transaction.
+    empty: BTreeSet<ServerId>,
     /// Since when a quorum agrees with this vote.
     agreed_since: Option<Now>,
     said_at: Now,
@@ -36,6 +41,8 @@ pub(crate) struct Looking {
 impl Looking {
     /// A new round with a vote for oneself.
     pub(crate) fn start(member: &mut Member, outputs: &mut Vec<Output>) -> (Self, Next) {
+        // An ensemble of one has nobody to ask.
+        member.may_vote |= member.begins_with(&BTreeSet::new());
         if member.candidate().may_lead {
             member.round += 1;
         }
@@ -43,6 +50,7 @@ impl Looking {
             vote: member.candidate(),
             votes: BTreeMap::new(),
             standing: BTreeMap::new(),
+            empty: BTreeSet::new(),
             agreed_since: None,
             said_at: member.now,
         };
@@ -65,6 +73,7 @@ impl Looking {
     pub(crate) fn on_peer_down(&mut self, member: &Member, peer: ServerId) -> Next {
         self.votes.remove(&peer);
         self.standing.remove(&peer);
+        self.empty.remove(&peer);
         if self.vote.server == peer {
             // The favourite is gone; a new round forgets it everywhere.
             return Next::Look;
@@ -86,8 +95,18 @@ impl Looking {
             return self.on_standing(member, from, vote);
         }
         self.standing.remove(&from);
+        if vote.knows_nothing() {
+            self.empty.insert(from);
+        } else {
+            self.empty.remove(&from);
+        }
         if !member.may_vote {
-            return Next::Stay;
+            member.may_vote = member.begins_with(&self.empty);
+            return if member.may_vote {
+                Next::Look
+            } else {
+                Next::Stay
+            };
         }
         if round < member.round {
             // Also the word of a server that may not vote, whose round is 0.
@@ -136,6 +155,7 @@ impl Looking {
             return Next::Follow(leader);
         }
         self.votes.remove(&from);
+        self.empty.remove(&from);
         self.standing.insert(from, leader);
         let behind = |server| self.standing.get(&server) == Some(&leader);
         let me = member.may_vote.then_some(member.config.me);

@@ -31,7 +31,9 @@ pub struct Recovered {
     pub tail_base: Zxid,
     /// False if the log was damaged below its durable mark, so that entries this server has acked
     /// may be missing: it counts in no quorum until a leader has brought it level. Whoever keeps
-    /// the mark of the damage takes it away at `Role::Following`, no earlier.
+    /// the mark of the damage takes it away at `Role::Following`, no earlier. False too while
+    /// `current_epoch` is 0: the disk may be another than the one acked from
+    /// ([`Config::may_begin`]).
     pub may_vote: bool,
 }
 
@@ -72,7 +74,7 @@ pub(crate) struct Member {
     pub(crate) writes: Writes,
     /// As last written, durable or not.
     pub(crate) epochs: Epochs,
-    /// False while the log is damaged.
+    /// False while the log is damaged, or empty for reasons not known.
     pub(crate) may_vote: bool,
     pub(crate) membership: Membership,
     /// The last election this server took part in.
@@ -139,22 +141,28 @@ impl Member {
         self.awake.0 = self.awake.0.saturating_add(gap.min(longest));
     }
 
-    /// What this server has to offer as a leader: nothing, if it may not vote or has no weight.
+    /// What this server has to offer as a leader. It says what it has even if it may not lead: that
+    /// a voter has nothing matters to those that begin an ensemble.
     pub(crate) fn candidate(&self) -> Candidate {
         let server = self.config.me;
-        if self.may_vote && self.membership.may_lead(server) {
-            Candidate {
-                may_lead: true,
-                current_epoch: self.epochs.current,
-                last_zxid: self.history.last(),
-                server,
-            }
-        } else {
-            Candidate {
-                server,
-                ..Candidate::default()
-            }
+        Candidate {
+            may_lead: self.may_vote && self.membership.may_lead(server),
+            current_epoch: self.epochs.current,
+            last_zxid: self.history.last(),
+            server,
         }
+    }
+
+    /// True if this server has nothing, may begin an ensemble with others that have nothing, and
+    /// these are all the others whose votes count. A server that has lost its disk is kept out: what
+    /// it acked and was committed is on a quorum, hence with one of those that it has to ask.
+    pub(crate) fn begins_with(&self, empty: &BTreeSet<ServerId>) -> bool {
+        let me = self.config.me;
+        let mut voters = self.ensemble().voters().into_iter();
+        self.config.may_begin
+            && self.history.last() == Zxid::ZERO
+            && self.ensemble().is_voter(me)
+            && voters.all(|voter| voter == me || empty.contains(&voter))
     }
 
     /// A number for a new attempt to join a leader.

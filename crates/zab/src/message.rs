@@ -56,7 +56,7 @@ pub enum Phase {
 /// One server's word in an election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Vote {
-    /// The round of the election; 0 if the sender's log was damaged and it does not vote.
+    /// The round of the election; 0 if the sender does not vote: its log was damaged, or is empty.
     pub round: u64,
     /// For whom.
     pub candidate: Candidate,
@@ -64,6 +64,15 @@ pub struct Vote {
     pub phase: Phase,
     /// The version of the ensemble in force at the sender.
     pub ensemble_version: u64,
+}
+
+impl Vote {
+    /// True if its sender looks for a leader and knows of no transaction: it has none, for nobody
+    /// votes for a worse candidate than itself.
+    pub(crate) fn knows_nothing(&self) -> bool {
+        let is_empty = self.candidate.last_zxid == Zxid::ZERO && self.ensemble_version == 0;
+        self.phase == Phase::Looking && is_empty
+    }
 }
 
 /// One message. Between a leader and a follower, `join` names the attempt.

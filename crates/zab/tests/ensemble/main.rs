@@ -17,6 +17,7 @@ mod bugs;
 mod cluster;
 mod disk;
 mod election;
+mod founding;
 mod membership;
 mod network;
 mod oracle;
