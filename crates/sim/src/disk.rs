@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use zareba_log::{Epochs, Log, LogError, LogSlice};
+use zareba_log::{Damage, Epochs, Log, LogError, LogSlice};
 use zareba_model::{Entry, Epoch, ServerId, Zxid};
 use zareba_replica::recovery::{Recovered, RecoveredLog, Recovery, RecoveryError};
 use zareba_replica::{ImageWrite, Input};
@@ -60,6 +60,8 @@ pub(crate) struct Opened {
     pub(crate) base: Zxid,
     /// It must be refilled before it votes.
     pub(crate) damaged: bool,
+    /// What is missing from the log that once was durable.
+    pub(crate) damage: Option<Damage>,
     pub(crate) epochs: Epochs,
     pub(crate) torn_bytes: u64,
     /// The image could not be read and was set aside.
@@ -146,6 +148,7 @@ impl Storage {
             entries,
             base: from,
             damaged,
+            damage: found.damage,
             epochs: found.epochs,
             torn_bytes: found.torn_bytes,
             image_lost,

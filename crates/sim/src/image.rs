@@ -23,12 +23,18 @@ pub(crate) struct ImageMeta {
 }
 
 impl ImageMeta {
-    /// What the log must hold and reach for this image.
+    /// What the log must hold and reach for this image: a snapshot's log has all that was acked
+    /// from its start on, and need not reach its end yet.
     pub(crate) fn origin(&self) -> Origin {
+        let is_snapshot = self.digest.is_none() && self.upto <= self.end;
         Origin {
             discard_up_to: self.discard_segments_up_to,
             base: self.start,
-            durable: self.newest(),
+            durable: if is_snapshot {
+                self.start
+            } else {
+                self.newest()
+            },
         }
     }
 

@@ -38,11 +38,19 @@ pub struct ImageMeta {
 
 impl ImageMeta {
     /// What the log must hold and reach for this image.
+    ///
+    /// An image of its own ends with what the log had durably. A snapshot ends behind it: its log
+    /// begins at `start`, and what is missing up to `end` this server has never acked, for all that
+    /// it had acked before is not above `start`.
     pub fn origin(&self) -> Origin {
+        let is_snapshot = self.digest.is_none() && self.upto <= self.end;
         Origin {
             discard_up_to: self.discard_segments_up_to,
             base: self.start,
-            durable: self.end.max(self.upto),
+            durable: match is_snapshot {
+                true => self.start,
+                false => self.end.max(self.upto),
+            },
         }
     }
 

@@ -12,7 +12,7 @@
 //! | installation | a generation that is not live | removes it; image and log are the old ones |
 //! | any write of the image | perhaps a journal that fjall refuses | sets it aside; the log covers it, or it is damage |
 //! | between its flip and the log's reset | the new image, the old log | removes segments up to `discard_segments_up_to` |
-//! | after the reset, before the entries up to `end` are in the log | an image without its log | [`zareba_log::Damage::EndsEarly`]: incomplete, must be refilled, does not vote |
+//! | after the reset, before the entries up to `end` are in the log | a tree that is not whole | goes on: nothing that was acked is missing, and whoever leads has the rest |
 //!
 //! Then the owner loads [`Image::for_each`], replays [`Log::replay_after`]`(`[`Store::replay_from`]`)`,
 //! compares [`crate::ImageMeta::digest_mark`] when it is there, and serves. A wrong digest, or a record

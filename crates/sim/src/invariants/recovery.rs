@@ -17,8 +17,8 @@ pub(crate) fn finds_only_real_damage(
     hold!(
         impaired || !opened.damaged,
         NAME,
-        "server {server} finds damage up to {:?}, but nothing was destroyed",
-        opened.entries.last().map(|entry| entry.zxid)
+        "server {server} finds damage, but nothing was destroyed: {:?}",
+        opened.damage
     );
     Ok(())
 }

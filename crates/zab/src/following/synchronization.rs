@@ -57,6 +57,12 @@ impl Following {
             "a snapshot of {base} would drop committed entries up to {}",
             member.history.committed()
         );
+        if base < member.history.last() {
+            // No correct leader says so: it would take from this server what it may have acked. A
+            // server whose snapshot was installed and whose log stops short of the snapshot's end
+            // may vote because of this.
+            return Next::Look;
+        }
         self.begin_synchronization(member, outputs);
         self.stage = Stage::Receiving {
             base,
