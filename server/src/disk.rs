@@ -16,6 +16,7 @@
 //! What a checkpoint holds has been delivered, and so is durable in the log already; an image can
 //! never be ahead of its log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +144,8 @@ pub(crate) struct LogThread<L> {
     dirty: bool,
     /// The last write carried out and not yet reported.
     unreported: Option<Token>,
+    /// How far each follower has been read to, as the operator was told.
+    fed: BTreeMap<ServerId, Zxid>,
 }
 
 impl<L: LogStore> LogThread<L> {
@@ -160,6 +163,7 @@ impl<L: LogStore> LogThread<L> {
             metrics,
             dirty: false,
             unreported: None,
+            fed: BTreeMap::new(),
         }
     }
 
@@ -236,7 +240,8 @@ impl<L: LogStore> LogThread<L> {
     /// in by one read of at most the bytes asked for.
     fn read(&mut self, reading: &LogReading) -> Result<(), LogError> {
         let (to, after) = (reading.to, reading.after);
-        let is_worth_it = self.log.bytes_behind(after) <= reading.worth_max;
+        let bytes = self.log.bytes_behind(after);
+        let is_worth_it = bytes <= reading.worth_max;
         let mut result = LogRead::Gone;
         if is_worth_it
             && let LogSlice::Entries {
@@ -250,9 +255,29 @@ impl<L: LogStore> LogThread<L> {
                 result = LogRead::Entries { floor, entries };
             }
         }
+        self.note_reading(reading, &result, bytes);
         self.events
             .tell(Event::Input(Input::LogRead { to, after, result }));
         Ok(())
+    }
+
+    /// Tells the operator by which way a follower catches up; of one that goes on where it was, no
+    /// word more.
+    fn note_reading(&mut self, reading: &LogReading, result: &LogRead, bytes: u64) {
+        let (server, after) = (reading.to, reading.after);
+        match result {
+            LogRead::Entries { entries, .. } => {
+                let end = entries.last().map_or(after, |entry| entry.zxid);
+                if self.fed.insert(server, end) != Some(after) {
+                    tracing::info!(%server, %after, bytes, "catching up from the log on disk");
+                }
+            }
+            LogRead::Gone => {
+                self.fed.remove(&server);
+                tracing::info!(%server, %after, bytes, snapshot_bytes = reading.worth_max,
+                    "too far behind for the log on disk: catching up by a snapshot");
+            }
+        }
     }
 
     fn persist(&mut self, write: Persist) -> Result<usize, LogError> {

@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod behind;
 mod fresh_reads;
 mod grow;
 mod observers;
