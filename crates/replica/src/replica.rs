@@ -190,6 +190,9 @@ impl<P: PluginRuntime> Replica<P> {
                 self.on_peer_down(peer);
             }
             Input::Zab { from, message } => {
+                if matches!(message, zareba_zab::Message::FollowerInfo { .. }) {
+                    self.forget_words_to(from);
+                }
                 self.zab(zareba_zab::Input::Received { from, message });
             }
             Input::Relay { from, relay } => self.on_relay(from, relay, outputs),

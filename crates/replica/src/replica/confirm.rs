@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use zareba_model::{Relay, ServerId, Zxid};
+use zareba_model::{Attachment, Relay, ServerId, SessionId, Zxid};
 use zareba_zab::Role;
 
 use super::{Deferred, Replica};
@@ -19,8 +19,18 @@ pub(super) struct Unconfirmed(VecDeque<Word>);
 struct Word {
     to: ServerId,
     relay: Relay,
+    /// The connection of a client that it is meant for, if it answers a request.
+    client: Option<(SessionId, Attachment)>,
     /// It is said once this round is confirmed.
     round: u64,
+}
+
+impl Unconfirmed {
+    /// A server is gone or joins anew: whatever has no answer it asks again, and by then the answer
+    /// may be another one.
+    pub(super) fn forget(&mut self, server: ServerId) {
+        self.0.retain(|word| word.to != server);
+    }
 }
 
 impl<P: PluginRuntime> Replica<P> {
@@ -38,19 +48,29 @@ impl<P: PluginRuntime> Replica<P> {
     /// it.
     pub(super) fn lead_confirm(&mut self, from: ServerId, nonce: u64) {
         let zxid = self.zab.committed();
-        self.say_once_confirmed(from, Relay::Confirmed { nonce, zxid });
+        self.say_once_confirmed(from, Relay::Confirmed { nonce, zxid }, None);
     }
 
     /// Says this as soon as a quorum has confirmed that this server leads now, which is asked once for
     /// all words of a batch. One that leads no more says nothing: its successor is asked again.
-    pub(super) fn say_once_confirmed(&mut self, to: ServerId, relay: Relay) {
+    pub(super) fn say_once_confirmed(
+        &mut self,
+        to: ServerId,
+        relay: Relay,
+        client: Option<(SessionId, Attachment)>,
+    ) {
         let Some(leading) = &mut self.leading else {
             return;
         };
         let Ok(round) = self.zab.request_confirmation() else {
             return;
         };
-        leading.unconfirmed.0.push_back(Word { to, relay, round });
+        leading.unconfirmed.0.push_back(Word {
+            to,
+            relay,
+            client,
+            round,
+        });
     }
 
     /// Says what a quorum has confirmed.
@@ -65,7 +85,21 @@ impl<P: PluginRuntime> Replica<P> {
             let Some(word) = words.and_then(|all| all.pop_front_if(ready)) else {
                 return;
             };
-            self.answer_server(word.to, word.relay, outputs);
+            // A client that has come back meanwhile asks again over its new connection.
+            let moved = |(session, attachment)| {
+                let live = self.world.session(session);
+                live.is_some_and(|live| live.attachment != attachment)
+            };
+            if !word.client.is_some_and(moved) {
+                self.answer_server(word.to, word.relay, outputs);
+            }
+        }
+    }
+
+    /// That server asks again whatever it has no answer to.
+    pub(super) fn forget_words_to(&mut self, server: ServerId) {
+        if let Some(leading) = &mut self.leading {
+            leading.unconfirmed.forget(server);
         }
     }
 
@@ -87,7 +121,7 @@ impl<P: PluginRuntime> Replica<P> {
 
 #[cfg(test)]
 mod tests {
-    use zareba_model::{Epoch, ErrorCode, Password, SessionId};
+    use zareba_model::{Epoch, ErrorCode, Password};
     use zareba_wire::{Hello, ServerMessage};
     use zareba_zab::{Candidate, Join, Message, Phase, Vote};
 
@@ -138,6 +172,32 @@ mod tests {
         step(replica, Input::Zab { from, message })
     }
 
+    /// The other joins the first epoch, with all that there is in its log.
+    fn join(replica: &mut Replica<NoPlugins>, join: Join, known: Epoch) {
+        let (epoch, last_zxid) = (Epoch(1), replica.zab.last_logged());
+        for message in [
+            Message::FollowerInfo {
+                join,
+                accepted_epoch: known,
+                last_zxid,
+                may_vote: true,
+            },
+            Message::AckEpoch {
+                join,
+                epoch,
+                current_epoch: known,
+                last_zxid,
+            },
+            Message::AckNewLeader {
+                join,
+                epoch,
+                last_zxid,
+            },
+        ] {
+            hear(replica, message);
+        }
+    }
+
     /// Server 3 of three, which one of the others has made the leader of the first epoch.
     fn leader() -> Replica<NoPlugins> {
         let config = Config::new(zareba_zab::Config::new(ME, (1..=3).map(ServerId)));
@@ -155,39 +215,22 @@ mod tests {
             &mut Vec::new(),
         );
         step(&mut replica, Input::PeerUp(OTHER));
-        let (join, epoch, last_zxid) = (Join(1), Epoch(1), Zxid::ZERO);
-        for message in [
+        hear(
+            &mut replica,
             Message::Vote(Vote {
                 round: 1,
                 candidate: Candidate {
                     may_lead: true,
                     current_epoch: Epoch(0),
-                    last_zxid,
+                    last_zxid: Zxid::ZERO,
                     server: ME,
                 },
                 phase: Phase::Looking,
                 ensemble_version: 0,
             }),
-            Message::FollowerInfo {
-                join,
-                accepted_epoch: Epoch(0),
-                last_zxid,
-                may_vote: true,
-            },
-            Message::AckEpoch {
-                join,
-                epoch,
-                current_epoch: Epoch(0),
-                last_zxid,
-            },
-            Message::AckNewLeader {
-                join,
-                epoch,
-                last_zxid,
-            },
-        ] {
-            hear(&mut replica, message);
-        }
+        );
+        join(&mut replica, Join(1), Epoch(0));
+        let epoch = Epoch(1);
         assert_eq!(replica.role(), Role::Leading { epoch });
         // All that it has proposed by itself so far is committed.
         let zxid = replica.last_proposed();
@@ -206,24 +249,22 @@ mod tests {
         })
     }
 
-    #[test]
-    fn a_leader_that_may_have_a_successor_does_not_say_that_a_session_is_over() {
-        let mut replica = leader();
+    /// A client comes with a session that this leader does not know; the ping that this causes.
+    fn come_with_unknown_session(replica: &mut Replica<NoPlugins>) -> (Epoch, u64) {
         let hello = Hello::Attach {
             session: SessionId(77),
             password: Password([0; 16]),
             last_zxid: Zxid::ZERO,
             watches: Vec::new(),
         };
-        let outputs = step(
-            &mut replica,
-            Input::Hello {
-                connection: ConnectionId(1),
-                hello,
-                random: [1; 16],
-                principals: Vec::new(),
-            },
-        );
+        let hello = Input::Hello {
+            connection: ConnectionId(1),
+            hello,
+            random: [1; 16],
+            principals: Vec::new(),
+        };
+        let outputs = step(replica, hello);
+        assert_eq!(goodbye(&outputs), None);
         let asked = outputs.iter().find_map(|output| match output {
             Output::SendZab {
                 message: Message::Ping { epoch, number, .. },
@@ -231,8 +272,13 @@ mod tests {
             } => Some((*epoch, *number)),
             _ => None,
         });
-        let (epoch, number) = asked.expect("it asks for the others' word");
-        assert_eq!(goodbye(&outputs), None);
+        asked.expect("it asks for the others' word")
+    }
+
+    #[test]
+    fn a_leader_that_may_have_a_successor_does_not_say_that_a_session_is_over() {
+        let mut replica = leader();
+        let (epoch, number) = come_with_unknown_session(&mut replica);
         let before = Message::Pong {
             epoch,
             number: number - 1,
@@ -240,5 +286,33 @@ mod tests {
         assert_eq!(goodbye(&hear(&mut replica, before)), None);
         let outputs = hear(&mut replica, Message::Pong { epoch, number });
         assert_eq!(goodbye(&outputs), Some(ErrorCode::SessionExpired));
+    }
+
+    #[test]
+    fn a_server_that_joins_anew_hears_nothing_that_was_meant_for_its_earlier_self() {
+        let mut replica = leader();
+        let refused = || {
+            Relay::Refused(zareba_model::Refused {
+                session: SessionId(7),
+                xid: zareba_model::Xid(1),
+                fault: None,
+                after: Zxid::ZERO,
+            })
+        };
+        let is_told = |outputs: &[Output]| {
+            outputs
+                .iter()
+                .any(|output| matches!(output, Output::SendRelay { to: OTHER, .. }))
+        };
+        for (rejoins, told) in [(false, true), (true, false)] {
+            replica.say_once_confirmed(OTHER, refused(), None);
+            let (epoch, number) = (Epoch(1), replica.zab.request_confirmation().expect("leads"));
+            step(&mut replica, Input::Tick);
+            if rejoins {
+                join(&mut replica, Join(2), epoch);
+            }
+            let outputs = hear(&mut replica, Message::Pong { epoch, number });
+            assert_eq!(is_told(&outputs), told);
+        }
     }
 }

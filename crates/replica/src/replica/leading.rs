@@ -52,6 +52,7 @@ impl Leading {
     /// A server is gone: what it said of itself may not hold when it is back.
     pub(super) fn forget(&mut self, server: ServerId) {
         self.ready.remove(&server);
+        self.unconfirmed.forget(server);
     }
 }
 
@@ -187,7 +188,8 @@ impl<P: PluginRuntime> Replica<P> {
         });
         if is_refusal {
             // And on the state of a leader that may have a successor by now, which would not refuse.
-            self.say_once_confirmed(to, relay);
+            let client = Some((forward.session, forward.attachment));
+            self.say_once_confirmed(to, relay, client);
         } else {
             self.answer_server(to, relay, outputs);
         }
@@ -245,7 +247,7 @@ impl<P: PluginRuntime> Replica<P> {
         if is_refusal {
             self.world.abort();
             // A session unknown to a leader that has a successor may be the successor's.
-            self.say_once_confirmed(from, relay);
+            self.say_once_confirmed(from, relay, None);
         } else {
             self.answer_server(from, relay, outputs);
         }

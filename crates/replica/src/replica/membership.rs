@@ -198,7 +198,7 @@ impl<P: PluginRuntime> Replica<P> {
         };
         if is_refusal {
             self.world.abort();
-            self.say_once_confirmed(from, relay);
+            self.say_once_confirmed(from, relay, None);
         } else {
             self.answer_server(from, relay, outputs);
         }
