@@ -119,7 +119,8 @@ pub(crate) struct Server {
 /// How a new server joins.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Join {
-    /// Join an ensemble with the token that `zareba ensemble add` has printed.
+    /// Join an ensemble with the token that `zareba ensemble add` has printed, or with the one in
+    /// a file, as @FILE.
     #[arg(
         long = "join",
         value_name = "TOKEN",

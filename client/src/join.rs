@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::Digest;
-use zareba_model::{ErrorCode, Sha256};
+use zareba_model::{ErrorCode, Fault, Sha256};
 use zareba_wire::{JoinMessage, Joined};
 
 use crate::connection::{DialError, Dialer};
@@ -37,8 +37,8 @@ impl fmt::Debug for Invitation {
 }
 
 impl Invitation {
-    /// A new one, with a fresh secret. It is of use once [`Client::invite`](crate::Client::invite)
-    /// has made it known.
+    /// A new one, with a fresh secret, that names the profile's servers. It is of use once
+    /// [`Client::invite`](crate::Client::invite) has made it known.
     pub fn new(profile: &Profile) -> Result<Self, Error> {
         Ok(Self {
             secret: rand::random(),
@@ -46,6 +46,18 @@ impl Invitation {
             endpoints: profile.endpoints.clone(),
             server_name: crate::SERVER_NAME.to_owned(),
         })
+    }
+
+    /// Names more servers: the new one may reach members where the profile's addresses lead nowhere,
+    /// as those of a loopback do.
+    #[must_use]
+    pub fn at<E: Into<String>>(mut self, endpoints: impl IntoIterator<Item = E>) -> Self {
+        for endpoint in endpoints.into_iter().map(Into::into) {
+            if !self.endpoints.contains(&endpoint) {
+                self.endpoints.push(endpoint);
+            }
+        }
+        self
     }
 
     /// What the ensemble knows of the secret.
@@ -71,7 +83,8 @@ impl Invitation {
             client_address: client_address.to_owned(),
         };
         let deadline = clock::now() + patience;
-        let mut last = None;
+        let mut unreachable = None;
+        let mut refused: Option<Fault> = None;
         loop {
             for endpoint in &self.endpoints {
                 let asked = dialer.join(endpoint, &message);
@@ -80,16 +93,25 @@ impl Invitation {
                     Ok(Err(DialError::Refused(fault))) if is_final(fault.code) => {
                         return Err(fault.into());
                     }
-                    Ok(Err(DialError::Refused(fault))) => last = Some(fault.to_string()),
-                    Ok(Err(DialError::Unreachable(why))) => last = last.or(Some(why)),
+                    Ok(Err(DialError::Refused(fault))) => {
+                        if refused.as_ref() != Some(&fault) {
+                            tracing::warn!(%endpoint, %fault, "not let in yet");
+                        }
+                        refused = Some(fault);
+                    }
+                    Ok(Err(DialError::Unreachable(why))) => unreachable = Some(why),
                     Err(_) => {}
                 }
             }
             if clock::now() + ROUND >= deadline {
-                return Err(Error::Unreachable {
-                    endpoints: self.endpoints.join(", "),
-                    reason: last.unwrap_or_else(|| "no answer".to_owned()),
-                });
+                // What a server said tells more than that another was not there.
+                return Err(refused.map_or_else(
+                    || Error::Unreachable {
+                        endpoints: self.endpoints.join(", "),
+                        reason: unreachable.unwrap_or_else(|| "no answer".to_owned()),
+                    },
+                    Error::from,
+                ));
             }
             tokio::time::sleep(ROUND).await;
         }

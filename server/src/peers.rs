@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 /// The links, for sending.
 #[derive(Clone, Debug)]
 pub(crate) struct Peers {
+    me: ServerId,
     mesh: MeshHandle,
     /// As of the configuration: where members may be if they are not where the tree says.
     configured: Arc<Ensemble>,
@@ -49,6 +50,7 @@ impl Peers {
         });
         let mesh = Mesh::start(mesh, sink)?;
         Ok(Self {
+            me: config.id,
             mesh,
             configured: Arc::new(config.ensemble.clone()),
         })
@@ -69,7 +71,16 @@ impl Peers {
     /// Says so if the configuration names other members than the ensemble has.
     pub(crate) fn compare(&self, ensemble: &Ensemble) {
         let (configured, members) = (list(&self.configured), list(ensemble));
-        if configured != members {
+        if !ensemble.contains(self.me) {
+            tracing::warn!(
+                server = %self.me,
+                members,
+                version = ensemble.version,
+                "the newest ensemble in this server's log does not have it as a member: the others \
+                 refuse it; if `zareba ensemble status` does not list it, delete its data directory, \
+                 and let it join anew with a token of `zareba ensemble add`"
+            );
+        } else if configured != members {
             tracing::warn!(
                 configured,
                 members,

@@ -23,7 +23,8 @@ pub struct RunningServer {
     pub(crate) events: EventSenders,
     pub(crate) role: watch::Receiver<Role>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) end: tokio::task::JoinHandle<Result<(), ServerError>>,
+    /// Gone once it was waited for.
+    pub(crate) end: Option<tokio::task::JoinHandle<Result<(), ServerError>>>,
 }
 
 impl RunningServer {
@@ -34,9 +35,14 @@ impl RunningServer {
         self.wait().await
     }
 
-    /// Waits until the server has ended, by itself or by somebody else's wish. Call it once.
+    /// Waits until the server has ended, by itself or by somebody else's wish. How it ended is told
+    /// once; of a server whose end was told there is nothing to wait for.
     pub async fn wait(&mut self) -> Result<(), ServerError> {
-        let end = (&mut self.end).await;
+        let Some(end) = &mut self.end else {
+            return Ok(());
+        };
+        let end = end.await;
+        self.end = None;
         end.unwrap_or(Err(ServerError::Crashed))
     }
 

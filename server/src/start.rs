@@ -132,7 +132,7 @@ impl Server {
             events,
             role: role_out,
             metrics,
-            end: tokio::spawn(supervise(loop_end, remains)),
+            end: Some(tokio::spawn(supervise(loop_end, remains))),
         })
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use zareba_client::model::ServerId;
 use zareba_client::{Client, Profile};
-use zareba_server::{RunningServer, Server, Sockets};
+use zareba_server::{RunningServer, Server, ServerError, Sockets};
 
 pub(super) use self::files::write;
 use self::files::{Files, Place};
@@ -77,11 +77,19 @@ async fn serve(profile: &std::path::Path, places: &[Place], format: Format) -> a
     std::future::pending().await
 }
 
+/// Ends with the first server that fails, and with the last one that leaves the ensemble: the others go
+/// on without those that were removed.
 async fn first_failure(servers: &mut [RunningServer]) -> anyhow::Result<()> {
     let waiting = servers.iter_mut().map(|server| Box::pin(server.wait()));
-    let (result, ..) = futures::future::select_all(waiting).await;
-    result?;
-    bail!("a server has stopped by itself")
+    let mut waiting: Vec<_> = waiting.collect();
+    loop {
+        let (result, _, others) = futures::future::select_all(waiting).await;
+        match result {
+            Err(ServerError::Removed { .. }) if !others.is_empty() => waiting = others,
+            Err(error) => return Err(error.into()),
+            Ok(()) => bail!("a server has stopped by itself"),
+        }
+    }
 }
 
 /// Binds every port before any server starts, so that each knows where the others are.

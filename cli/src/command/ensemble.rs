@@ -78,8 +78,10 @@ async fn add(
     format: Format,
 ) -> anyhow::Result<()> {
     let invitation = Invitation::new(&profile::load(ensemble)?)?;
-    profile::in_session(ensemble, async |client| {
-        Ok(client.invite(&invitation, voter, ttl).await?)
+    let invitation = profile::in_session(ensemble, async |client| {
+        let invitation = invitation.at(members(&shown(client).await?));
+        client.invite(&invitation, voter, ttl).await?;
+        Ok(invitation)
     })
     .await?;
     let role = if voter { "voter" } else { "observer" };
@@ -94,13 +96,33 @@ async fn add(
     )
 }
 
+/// What the ensemble's node shows.
+async fn shown(client: &Client) -> anyhow::Result<Value> {
+    let (data, _) = client.get(ENSEMBLE_PATH).await?;
+    parse(&data)
+}
+
+fn parse(data: &[u8]) -> anyhow::Result<Value> {
+    serde_json::from_slice(data).with_context(|| format!("{ENSEMBLE_PATH} does not hold JSON"))
+}
+
+/// Where clients reach the members that are shown.
+fn members(shown: &Value) -> Vec<String> {
+    let members = shown.get("members").and_then(Value::as_array);
+    let members = members.into_iter().flatten();
+    let addresses = members.filter_map(|it| it.get("client_address")?.as_str());
+    addresses
+        .filter(|address| !address.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Waits until a change is settled, and returns the version that settled it.
 async fn settled(client: &Client, from: u64) -> anyhow::Result<u64> {
     let waiting = async {
         loop {
             let (data, stat, changed) = client.get_and_watch(ENSEMBLE_PATH).await?;
-            let shown: Value = serde_json::from_slice(&data)
-                .with_context(|| format!("{ENSEMBLE_PATH} does not hold JSON"))?;
+            let shown = parse(&data)?;
             let is_settled = shown.get("outgoing").is_none_or(Value::is_null);
             if is_settled && stat.version >= from {
                 return Ok(stat.version);
@@ -116,5 +138,20 @@ async fn settled(client: &Client, from: u64) -> anyhow::Result<u64> {
              a quorum of the members before and one of those after must agree; see `zareba \
              ensemble status` for who is down"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_names_the_members_whose_addresses_are_known() {
+        let shown = json!({ "members": [
+            { "server": 1, "client_address": "a:1" },
+            { "server": 2, "client_address": "" },
+            { "server": 3, "client_address": "c:3" },
+        ]});
+        assert_eq!(members(&shown), ["a:1", "c:3"]);
     }
 }

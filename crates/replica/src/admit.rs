@@ -1,6 +1,8 @@
 //! The first look at a client's request, on the server that holds its session: is it within the
 //! limits? Never looks at the tree.
 
+use core::net::SocketAddr;
+
 use zareba_model::limits::{ACKED_EXCEPT_MAX, ADDRESS_BYTES_MAX, DATA_BYTES_MAX, MULTI_OPS_MAX};
 use zareba_model::{Acked, Change, EnsembleChange, EnsembleOp, ErrorCode, Fault, Op, Write};
 
@@ -52,12 +54,23 @@ fn check_addresses(op: &EnsembleOp) -> Result<(), Fault> {
     }
 }
 
-/// Refuses what is not `host:port`, whether anybody is there or not.
+/// Refuses what is not `host:port`, and what is everywhere and so nowhere; whether anybody is there or
+/// not.
 pub(crate) fn check_address(address: &str) -> Result<(), Fault> {
     let parts = address.rsplit_once(':');
     let fits = parts.is_some_and(|(host, port)| {
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
+    let is_everywhere = address
+        .parse::<SocketAddr>()
+        .is_ok_and(|address| address.ip().is_unspecified());
+    if is_everywhere {
+        let why = format!(
+            "at {address} a server can listen but nobody can reach it; an address of its host is \
+             expected"
+        );
+        return Err(Fault::new(ErrorCode::BadArguments, why));
+    }
     if fits && address.len() <= ADDRESS_BYTES_MAX {
         return Ok(());
     }
@@ -105,5 +118,25 @@ mod tests {
         ])));
         let fault = fault.unwrap_err();
         assert_eq!((fault.code, fault.index), (ErrorCode::TooLarge, Some(1)));
+    }
+
+    #[test]
+    fn an_address_is_one_that_others_can_reach() {
+        for good in ["a.example.org:7401", "10.0.0.7:1", "[::1]:7401"] {
+            assert_eq!(check_address(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            ":7401",
+            "a:",
+            "a:0",
+            "a:70000",
+            "0.0.0.0:7401",
+            "[::]:7401",
+        ] {
+            let fault = check_address(bad).unwrap_err();
+            assert_eq!(fault.code, ErrorCode::BadArguments, "{bad}");
+        }
     }
 }

@@ -16,11 +16,13 @@ use crate::{exit, output, profile};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(ensemble: &Ensemble, format: Format) -> anyhow::Result<ExitCode> {
-    let statuses = ask_all(profile::load(ensemble)?).await?;
+    let profile = profile::load(ensemble)?;
+    let endpoints = profile.endpoints.join(", ");
+    let statuses = ask_all(profile).await?;
     let newest = statuses.values().map(|status| &status.ensemble);
     let Some(members) = newest.max_by_key(|ensemble| ensemble.version).cloned() else {
         anyhow::bail!(zareba_client::Error::Unreachable {
-            endpoints: "any server of the profile".to_owned(),
+            endpoints,
             reason: "no answer".to_owned(),
         });
     };

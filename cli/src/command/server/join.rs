@@ -41,7 +41,7 @@ pub(super) async fn prepare(dir: &Path, join: &Join) -> anyhow::Result<ServerCon
             config.display()
         );
     };
-    let invitation: Invitation = token.parse()?;
+    let invitation: Invitation = read_token(token)?.parse()?;
     let peer_listen = listen_address(peer_address)?;
     let client_listen = listen_address(client_address)?;
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -57,6 +57,16 @@ pub(super) async fn prepare(dir: &Path, join: &Join) -> anyhow::Result<ServerCon
     write(&config, &toml::to_string(&file)?, false)?;
     tracing::info!(server = %joined.server, "joined");
     Ok(ServerConfig::load(&config)?)
+}
+
+/// The token itself, or what the file behind an @ holds: everybody on a host can see the arguments of its
+/// processes.
+fn read_token(token: &str) -> anyhow::Result<String> {
+    match token.strip_prefix('@') {
+        None => Ok(token.to_owned()),
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the token from {file}")),
+    }
 }
 
 /// The server's key; a second attempt to join uses the first one's, by which it is known.

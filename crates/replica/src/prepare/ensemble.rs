@@ -4,6 +4,9 @@
 //! A change of voters takes two transactions: the joint ensemble, in which a quorum of the old and one
 //! of the new members must agree, and behind it, by the leader's own doing, the settled one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use zareba_model::limits::{JOIN_TOKEN_TTL_MS_MAX, JOIN_TOKENS_MAX};
