@@ -27,6 +27,7 @@ use zareba_zab::{Output as ZabOutput, Role, Zab};
 
 use self::leading::Leading;
 use self::membership::Newcomer;
+use self::streams::ImageWrites;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::confirming::Confirming;
@@ -71,6 +72,7 @@ pub struct Replica<P> {
     touch_due: zareba_zab::Now,
     leading: Option<Leading>,
     checkpoint: Checkpoint,
+    image_writes: ImageWrites,
     outgoing: Outgoing,
     incoming: Option<Incoming>,
     /// A snapshot's tree, until its image is durable.
@@ -138,6 +140,7 @@ impl<P: PluginRuntime> Replica<P> {
             touch_due: now.monotonic,
             leading: None,
             checkpoint: Checkpoint::default(),
+            image_writes: ImageWrites::default(),
             outgoing: Outgoing::default(),
             incoming: None,
             arrived: None,
@@ -200,7 +203,7 @@ impl<P: PluginRuntime> Replica<P> {
             Input::LogRead { to, after, result } => {
                 self.zab(zareba_zab::Input::LogRead { to, after, result });
             }
-            Input::ImageWritten => self.checkpoint.on_written(),
+            Input::ImageWritten => self.on_image_written(outputs),
             Input::SnapshotInstalled { base } => self.on_snapshot_installed(base, outputs),
             Input::Compiled { sha256, result } => self.on_compiled(sha256, result, outputs),
         }

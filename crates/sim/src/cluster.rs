@@ -324,7 +324,8 @@ impl Cluster {
             self.oracle.leads(server, epoch, broadcast.committed())?;
         }
         invariants::watch_owners::check(server, replica)?;
-        invariants::caps::of_server(server, replica, it.storage.checkpoint_writes())?;
+        let (image_writes, window) = (it.storage.image_writes(), self.config.snapshot_window);
+        invariants::caps::of_server(server, replica, image_writes, window)?;
         self.trace
             .mark(self.now, server, &(applied, replica.tree().digest()));
         self.carry_out(server, outputs)

@@ -321,15 +321,19 @@ impl Storage {
         self.image.is_installing()
     }
 
-    /// Writes of a checkpoint that wait or are under way.
-    pub(crate) fn checkpoint_writes(&self) -> usize {
-        let of_checkpoint = |job: &&Job| {
+    /// Writes of a checkpoint and of a snapshot that wait or are under way.
+    pub(crate) fn image_writes(&self) -> usize {
+        let holds_records = |job: &&Job| {
             matches!(
                 job,
-                Job::Image(ImageWrite::Batch { .. } | ImageWrite::Finish { .. })
+                Job::Image(
+                    ImageWrite::Batch { .. }
+                        | ImageWrite::Finish { .. }
+                        | ImageWrite::InstallBatch { .. }
+                )
             )
         };
-        self.queue.iter().filter(of_checkpoint).count()
+        self.queue.iter().filter(holds_records).count()
     }
 
     /// The last durable entry.

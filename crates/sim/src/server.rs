@@ -59,6 +59,8 @@ pub(crate) struct Server {
     /// A fault of its medium may have destroyed something, and nothing has proven yet that it did
     /// not, or made it good.
     pub(crate) impaired: bool,
+    /// Such a fault has struck since its process read everything: a refill does not make it good.
+    pub(crate) struck: bool,
     pub(crate) heard: Heard,
 }
 
@@ -80,6 +82,7 @@ impl Server {
             dies_cutting: false,
             damaged: false,
             impaired: false,
+            struck: false,
             heard: Heard::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! Keeps what flows in pieces moving: checkpoints to the image, snapshots between servers.
 
+use std::collections::VecDeque;
+
 use zareba_model::{ErrorCode, Relay, ServerId, Zxid};
 
 use super::Replica;
@@ -8,7 +10,59 @@ use crate::output::{ImageWrite, Output};
 use crate::plugin::PluginRuntime;
 use crate::transfer::Incoming;
 
+/// Writes of the image that are not done, in order. The end of an installation is none of them: it is
+/// reported by a word of its own.
+#[derive(Debug, Default)]
+pub(super) struct ImageWrites(VecDeque<UnderWay>);
+
+#[derive(Debug)]
+enum UnderWay {
+    Checkpoint,
+    /// A piece of a snapshot, of which its sender is told once it is written.
+    Piece {
+        from: ServerId,
+        base: Zxid,
+        sequence: u64,
+    },
+    /// Nobody waits for it.
+    Other,
+}
+
+impl ImageWrites {
+    /// The sender of a snapshot waits no more for its pieces.
+    fn forget_pieces(&mut self) {
+        for write in &mut self.0 {
+            if let UnderWay::Piece { .. } = write {
+                *write = UnderWay::Other;
+            }
+        }
+    }
+}
+
 impl<P: PluginRuntime> Replica<P> {
+    fn write_image(&mut self, write: ImageWrite, as_what: UnderWay, outputs: &mut Vec<Output>) {
+        self.image_writes.0.push_back(as_what);
+        outputs.push(Output::Image(write));
+    }
+
+    /// The oldest write of the image is done.
+    pub(super) fn on_image_written(&mut self, outputs: &mut Vec<Output>) {
+        match self.image_writes.0.pop_front() {
+            Some(UnderWay::Checkpoint) => self.checkpoint.on_written(),
+            // Only now: behind a slow disk all of the snapshot would wait in memory.
+            Some(UnderWay::Piece {
+                from,
+                base,
+                sequence,
+            }) => outputs.push(Output::SendRelay {
+                to: from,
+                relay: Relay::SnapshotTaken { base, sequence },
+            }),
+            Some(UnderWay::Other) => {}
+            None => panic!("a write of the image was reported done that was never asked for"),
+        }
+    }
+
     pub(super) fn move_streams(&mut self, outputs: &mut Vec<Output>) {
         let pieces = self.outgoing.next_pieces(
             &self.world.tree,
@@ -41,7 +95,9 @@ impl<P: PluginRuntime> Replica<P> {
             }
             write => write,
         };
-        outputs.extend(write.map(Output::Image));
+        if let Some(write) = write {
+            self.write_image(write, UnderWay::Checkpoint, outputs);
+        }
     }
 
     pub(super) fn on_peer_down(&mut self, peer: ServerId) {
@@ -71,7 +127,9 @@ impl<P: PluginRuntime> Replica<P> {
         // back with their watches, here or elsewhere, and learn what they missed.
         self.dismiss_all("this server is being refilled; try another", outputs);
         self.incoming = Some(Incoming::new(from, base));
-        outputs.push(Output::Image(ImageWrite::BeginInstall { base }));
+        self.image_writes.forget_pieces();
+        let begin = ImageWrite::BeginInstall { base };
+        self.write_image(begin, UnderWay::Other, outputs);
     }
 
     pub(super) fn abandon_snapshot(&mut self, peer: ServerId, outputs: &mut Vec<Output>) {
@@ -82,7 +140,8 @@ impl<P: PluginRuntime> Replica<P> {
             .is_some_and(|incoming| incoming.from == peer);
         if was_incoming {
             self.incoming = None;
-            outputs.push(Output::Image(ImageWrite::AbandonInstall));
+            self.image_writes.forget_pieces();
+            self.write_image(ImageWrite::AbandonInstall, UnderWay::Other, outputs);
         }
     }
 
@@ -104,11 +163,12 @@ impl<P: PluginRuntime> Replica<P> {
             self.zab(zareba_zab::Input::PeerDown(from));
             return self.zab(zareba_zab::Input::PeerUp(from));
         };
-        outputs.push(Output::Image(ImageWrite::InstallBatch { records }));
-        outputs.push(Output::SendRelay {
-            to: from,
-            relay: Relay::SnapshotTaken { base, sequence },
-        });
+        let piece = UnderWay::Piece {
+            from,
+            base,
+            sequence,
+        };
+        self.write_image(ImageWrite::InstallBatch { records }, piece, outputs);
         let Some(end) = end else { return };
         let arrived = self.incoming.take().and_then(Incoming::finish);
         self.arrived = arrived.map(|tree| (base, tree));

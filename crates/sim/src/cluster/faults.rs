@@ -278,11 +278,11 @@ impl Cluster {
                 if it.boot == 0 || !it.storage.flip(&mut self.dice) {
                     return false;
                 }
-                it.impaired = true;
+                (it.impaired, it.struck) = (true, true);
             }
             Fault::RottenImage => {
                 it.storage.rot_image();
-                it.impaired = true;
+                (it.impaired, it.struck) = (true, true);
             }
             _ => {
                 // Not one that is about to come back by itself, nor one that never was there.

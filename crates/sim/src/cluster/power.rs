@@ -47,6 +47,7 @@ impl Cluster {
         it.dies_cutting = false;
         // Every record was read; if none was bad, nothing was destroyed.
         it.impaired = opened.damaged;
+        it.struck = false;
         let boot = it.boot;
         let clock = it.clock.read(now);
         let applied = opened.recovered.applied();

@@ -84,7 +84,8 @@ impl Cluster {
     /// A quorum has refilled a server whose medium had failed: it is as good as any other.
     fn is_refilled(&mut self, server: usize) -> Result<(), Violation> {
         self.oracle.marks.reach(Mark::Refilled);
-        self.server(server).impaired = false;
+        let it = self.server(server);
+        it.impaired = it.struck;
         self.oracle.mirror(server)?.excused = zareba_model::Zxid::ZERO;
         Ok(())
     }

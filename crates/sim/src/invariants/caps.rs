@@ -12,8 +12,8 @@ use crate::violation::{Violation, hold};
 
 const NAME: &str = "caps";
 
-/// Writes of a checkpoint under way at once; one more may wait that was begun before a refill.
-const CHECKPOINT_WRITES_MAX: usize = 2;
+/// Writes of a checkpoint under way at once.
+const CHECKPOINT_WRITES_MAX: usize = 1;
 
 /// Pieces sent and taken, by sender, receiver and stream.
 #[derive(Debug, Default)]
@@ -73,13 +73,15 @@ pub(crate) fn of_message(
 pub(crate) fn of_server(
     server: usize,
     replica: &Replica<Plugins>,
-    checkpoint_writes: usize,
+    image_writes: usize,
+    snapshot_window: u64,
 ) -> Result<(), Violation> {
     let outstanding = replica.broadcast().outstanding();
+    let image_writes_max = CHECKPOINT_WRITES_MAX + snapshot_window as usize;
     hold!(
-        outstanding <= PROPOSALS_OUTSTANDING_MAX && checkpoint_writes <= CHECKPOINT_WRITES_MAX,
+        outstanding <= PROPOSALS_OUTSTANDING_MAX && image_writes <= image_writes_max,
         NAME,
-        "server {server} has {outstanding} proposals and {checkpoint_writes} writes of a checkpoint under way"
+        "server {server} has {outstanding} proposals and {image_writes} writes of its image under way"
     );
     Ok(())
 }

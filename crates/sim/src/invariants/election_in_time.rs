@@ -3,10 +3,8 @@
 
 use crate::violation::{Violation, hold};
 
-/// How many times as long as a server waits in silence before it looks for another leader. A leader
-/// that cannot gather its quorum, because a follower has promised its epoch in an earlier attempt,
-/// gives up only after a dozen of them.
-const TIMEOUTS: u64 = 16;
+/// How many times as long as a server waits in silence before it looks for another leader.
+const TIMEOUTS: u64 = 10;
 
 /// Since when there might have been a leader.
 #[derive(Debug, Default)]

@@ -33,6 +33,11 @@ impl Leading {
                 self.turn_over(member, outputs)
             }
             _ if knock.accepted_epoch > self.epoch => Next::Look,
+            Stage::Opening(_) | Stage::Promising if !self.can_be_promised(member) => {
+                // It has promised this epoch before its link or its process broke, which nobody can
+                // count, and without it there is no quorum: the next epoch is a new question.
+                self.turn_over(member, outputs)
+            }
             Stage::Opening(_) => Next::Stay,
             Stage::Promising | Stage::Synchronizing(_) | Stage::Established => {
                 self.send_new_epoch(from, outputs);
@@ -158,6 +163,12 @@ impl Leading {
             self.synchronize(member, server, outputs);
         }
         Next::Stay
+    }
+
+    /// True if those who are here are a quorum whose promises of this epoch count, given or not.
+    fn can_be_promised(&self, member: &Member) -> bool {
+        let epoch = self.epoch;
+        self.has_quorum(member, |it| it.counts && it.accepted_epoch < epoch)
     }
 
     fn send_new_epoch(&mut self, to: ServerId, outputs: &mut Vec<Output>) {
