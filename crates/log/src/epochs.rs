@@ -48,19 +48,22 @@ pub(crate) struct EpochsPage {
 }
 
 impl EpochsPage {
-    /// Reads the page, and writes the good copy over a bad or older one.
+    /// Reads the page, and writes the newest good copy over both.
     pub(crate) fn open<D: Disk>(disk: &mut D) -> Result<EpochsRead, DiskError> {
         let (read, copies) = Self::read(disk)?;
         let EpochsRead::Good(newest) = read else {
             return Ok(read);
         };
-        for (copy, offset) in copies.into_iter().zip(SLOTS) {
-            if copy != Some(newest) {
-                newest.write_copy(disk, offset)?;
+        // What was found good may stand in the cache alone, and after a failed sync the kernel takes
+        // it for clean: only bytes written once more are sure to be synced.
+        // A good copy comes last: while it is written, the other one is good.
+        for is_good in [false, true] {
+            for (copy, offset) in copies.into_iter().zip(SLOTS) {
+                if (copy == Some(newest)) == is_good {
+                    newest.write_copy(disk, offset)?;
+                }
             }
         }
-        // The copy that was found good may stand in the cache alone.
-        disk.sync(EPOCHS_FILE)?;
         Ok(EpochsRead::Good(newest))
     }
 
@@ -162,4 +165,31 @@ fn decode(bytes: &[u8]) -> Option<Result<EpochsPage, u32>> {
             current: Epoch(u32_at(body, 28)),
         },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory_disk::MemoryDisk;
+
+    #[test]
+    fn a_page_that_two_failed_syncs_have_left_in_the_cache_is_durable_once_it_is_opened() {
+        let mut disk = MemoryDisk::new();
+        let mut page = EpochsPage::create(&mut disk).expect("a new page");
+        let epochs = Epochs {
+            accepted: Epoch(3),
+            current: Epoch(2),
+        };
+        // The sync of each copy fails, in the write and in the start behind it.
+        disk.fail_after(1, DiskError::Io("EIO".to_owned()));
+        page.write(&mut disk, epochs).expect_err("the sync fails");
+        disk.kill_process();
+        disk.fail_after(1, DiskError::Io("EIO".to_owned()));
+        EpochsPage::open(&mut disk).expect_err("the sync fails");
+        disk.kill_process();
+        let opened = EpochsPage::open(&mut disk).expect("no fault");
+        disk.crash(&mut || 1);
+        assert_eq!(EpochsPage::open(&mut disk), Ok(opened));
+        assert!(matches!(opened, EpochsRead::Good(page) if page.epochs == epochs));
+    }
 }
