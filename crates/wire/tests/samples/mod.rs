@@ -2,19 +2,23 @@
 //!
 //! The `match`es without a wildcard make a new variant fail to compile here until it has a sample.
 
+mod ensemble;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use zareba_model::plugin::GuestEvent;
 use zareba_model::{
     Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, Change, ChildrenPage, CreateMode,
-    DigestMark, Effect, Ensemble, EnsembleChange, EnsembleOp, Epoch, ErrorCode, Event, EventKind,
-    Fault, Forward, JoinRequest, JoinToken, Limits, Member, MemberRole, Mount, Op, OpDescription,
-    Outcome, ParkedCall, Password, Permissions, PluginDescription, PluginOp, Principal, Read,
-    Refused, Relay, Revision, ServerId, ServerStatus, SessionId, Sha256, Stat, TakenToken, Timer,
-    Txn, WatchDescription, WatchKind, WatchSpec, Write, Xid, ZnodePath, Zxid,
+    DigestMark, Effect, EnsembleChange, EnsembleOp, Epoch, ErrorCode, Event, EventKind, Fault,
+    Forward, Limits, Mount, Op, OpDescription, Outcome, ParkedCall, Password, Permissions,
+    PluginDescription, PluginOp, Principal, Read, Refused, Relay, Revision, ServerId, ServerStatus,
+    SessionId, Sha256, Stat, Timer, Txn, WatchDescription, WatchKind, WatchSpec, Write, Xid,
+    ZnodePath, Zxid,
 };
 use zareba_wire::{ClientMessage, Hello, JoinMessage, Joined, ServerMessage, Welcome};
+
+use ensemble::{ensemble, ensemble_effects, ensemble_ops, relays_of_the_ensemble};
 
 const SESSION: SessionId = SessionId(0x0000_0002_0000_0007);
 const SHA: Sha256 = Sha256([0xab; 32]);
@@ -117,86 +121,6 @@ fn join() -> JoinMessage {
         peer_address: "d.example.org:7401".to_owned(),
         client_address: "d.example.org:7400".to_owned(),
     }
-}
-
-/// A voter leaves and an observer has come.
-fn ensemble() -> Ensemble {
-    let voters = Ensemble::of_voters([1, 2, 3].map(ServerId));
-    let mut members = voters.members.clone();
-    members.remove(&ServerId(3));
-    let observer = Member {
-        role: MemberRole::Observer,
-        peer_address: "d.example.org:7401".to_owned(),
-        client_address: "d.example.org:7400".to_owned(),
-    };
-    members.insert(ServerId(4), observer);
-    Ensemble {
-        version: 300,
-        members,
-        outgoing: Some(voters.members),
-    }
-}
-
-fn token() -> JoinToken {
-    JoinToken {
-        hash: SHA,
-        voter: true,
-        expires: 1_700_000_600_000,
-        taken: Some(TakenToken {
-            server: ServerId(4),
-            key: Sha256([0xcd; 32]),
-        }),
-    }
-}
-
-fn ensemble_ops() -> impl Iterator<Item = (&'static str, EnsembleOp)> {
-    let server = ServerId(4);
-    let address = "d.example.org:7401".to_owned();
-    let changes = [
-        (
-            "add",
-            EnsembleChange::Add {
-                server,
-                peer_address: address.clone(),
-                client_address: address.clone(),
-            },
-        ),
-        ("remove", EnsembleChange::Remove { server }),
-        (
-            "promote",
-            EnsembleChange::Promote {
-                server,
-                weight: 1,
-                group: 300,
-            },
-        ),
-        ("demote", EnsembleChange::Demote { server }),
-        (
-            "replace",
-            EnsembleChange::Replace {
-                old: ServerId(3),
-                new: server,
-            },
-        ),
-        (
-            "move",
-            EnsembleChange::Move {
-                server,
-                peer_address: address.clone(),
-                client_address: address,
-            },
-        ),
-    ];
-    let change = |(name, change)| {
-        let version = Some(300);
-        (name, EnsembleOp::Change { change, version })
-    };
-    let add_token = EnsembleOp::AddToken {
-        token: token(),
-        ttl_ms: 600_000,
-    };
-    let tokens = [("token", add_token)];
-    changes.into_iter().map(change).chain(tokens)
 }
 
 fn ops() -> Vec<(String, Op)> {
@@ -490,37 +414,6 @@ fn every_relay_has_a_sample(samples: &[(&str, Relay)]) {
     }
 }
 
-fn relays_of_the_ensemble() -> Vec<(&'static str, Relay)> {
-    let join = Relay::Join {
-        nonce: 11,
-        request: JoinRequest {
-            token: SHA,
-            key: Sha256([0xcd; 32]),
-            peer_address: "d.example.org:7401".to_owned(),
-            client_address: "d.example.org:7400".to_owned(),
-        },
-    };
-    let joining = |result| Relay::Joining {
-        nonce: 11,
-        result,
-        after: Zxid::new(2, 9),
-    };
-    vec![
-        ("confirm", Relay::Confirm { nonce: 300 }),
-        (
-            "confirmed",
-            Relay::Confirmed {
-                nonce: 300,
-                zxid: Zxid::new(2, 9),
-            },
-        ),
-        ("join", join),
-        ("joining", joining(Ok(ServerId(4)))),
-        ("not-joining", joining(Err(fault()))),
-        ("removed", Relay::Removed { version: 300 }),
-    ]
-}
-
 pub(crate) fn relays() -> Vec<(String, Relay)> {
     let forward = Relay::Forward(Forward {
         session: SESSION,
@@ -634,14 +527,6 @@ pub(crate) fn txns() -> Vec<(String, Txn)> {
         samples.push((format!("txn-{name}"), sample));
     }
     samples
-}
-
-fn ensemble_effects() -> [(&'static str, Effect); 3] {
-    [
-        ("set-ensemble", Effect::SetEnsemble(ensemble())),
-        ("put-token", Effect::PutToken(token())),
-        ("remove-token", Effect::RemoveToken { hash: SHA }),
-    ]
 }
 
 fn node_effects() -> Vec<(&'static str, Effect)> {
