@@ -257,6 +257,7 @@ scripts! {
     a_stale_tail_below_the_window_is_truncated
     a_slow_follower_is_sent_no_more_than_it_can_take
     an_observer_is_told_what_is_committed_and_becomes_a_voter
+    a_promise_given_before_is_asked_for_anew
     a_removed_leader_goes_when_everybody_knows
     a_removed_leader_that_alone_knows_leads_until_it_is_done
     a_change_that_is_lost_is_taken_back
