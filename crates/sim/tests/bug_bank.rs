@@ -10,8 +10,8 @@ const TABLE: &str = include_str!("../../../docs/bug-bank.md");
 /// table finds nothing: the simulator's dice change more often than the table is measured.
 const PATIENCE: u64 = 4;
 
-/// Tried at least.
-const SEEDS_MIN: u64 = 40;
+/// Tried at least: a change of the core moves more than the dice do.
+const SEEDS_MIN: u64 = 400;
 
 #[test]
 fn every_implant_has_a_row_and_every_row_an_implant() {
