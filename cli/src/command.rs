@@ -5,7 +5,7 @@ mod data;
 mod dev;
 mod ensemble;
 mod lock;
-mod log;
+pub(crate) mod log;
 mod plugin;
 mod server;
 mod status;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use zareba_client::Error;
 use zareba_client::model::ErrorCode;
-use zareba_server::ServerError;
+use zareba_server::{ServerError, StoppedDataError};
 
 use crate::args::Format;
 
@@ -37,7 +37,7 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
   1  failed for another reason
-  2  wrong usage
+  2  wrong usage; for `zareba log`, nothing that can be looked at
   3  no such node
   4  conflict: node exists, other version, not empty, another change under way
   5  not allowed
@@ -92,6 +92,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
     let stopped = error.chain().find_map(|cause| cause.downcast_ref());
     if let Some(ServerError::Removed { .. }) = stopped {
         return REMOVED;
+    }
+    if error.downcast_ref::<StoppedDataError>().is_some() {
+        // Damage that was found is another thing than a directory that cannot be looked at.
+        return USAGE;
     }
     let Some(error) = error
         .chain()

@@ -11,7 +11,7 @@
 //! ca = "ca.pem"                      # who signs the certificates of all members
 //! client_ca = "clients.pem"          # who signs clients' certificates; as `ca` if left out
 //! names = ["a.example.org"]          # where clients find this server, optional
-//! bootstrap = true                   # false once the ensemble has begun: see the field
+//! bootstrap = true                   # optional; false: never begins a new ensemble, see the field
 //! peer_address = "a.example.org:7401"    # where other members find it; as `peer_listen` if left out
 //! client_address = "a.example.org:7400"  # where clients find it; as `client_listen` if left out
 //! ca_key = "ca.key"                  # optional: this server signs new members' certificates
@@ -48,9 +48,9 @@ pub struct ServerConfig {
     pub id: ServerId,
     /// Where its state lives; nothing else may use it.
     pub data_dir: PathBuf,
-    /// With an empty data directory it may vote at once, as it must when a new ensemble begins. If
-    /// the ensemble has begun, set it to false: a server that has lost its disk has forgotten what it
-    /// acknowledged, and must not vote before a leader has refilled it.
+    /// With an empty data directory it does not vote, for it may have lost a disk from which it
+    /// acknowledged writes: a leader refills it first. A new ensemble begins once all its voters
+    /// are up, and all are empty. If this is false, this server never begins one.
     pub bootstrap: bool,
     /// Where clients connect; port 0 takes a free one.
     pub client_listen: SocketAddr,

@@ -46,8 +46,7 @@ pub enum StartError {
     /// What the disk holds is no state of a server.
     #[error(
         "the data directory {path} holds no valid state: {message}; move it away and start the \
-         server on an empty one, with `bootstrap = false` in its configuration, while a quorum of \
-         the others is up"
+         server on an empty one while a quorum of the others is up"
     )]
     Recovery {
         /// Which directory.

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use zareba_log::{Epochs, Log, LogError};
-use zareba_model::{Entry, Zxid};
+use zareba_log::Log;
+use zareba_model::{Entry, Epoch, Zxid};
 use zareba_replica::recovery::{Recovered, RecoveredLog, Recovery, RecoveryError};
 use zareba_storage::{Config, Directory, Image, ImageMeta, StorageError, Store};
 
@@ -21,8 +21,18 @@ pub(crate) struct Opened {
     /// Keeps other processes out for as long as it lives.
     pub(crate) directory: Directory,
     pub(crate) recovered: Recovered,
+    pub(crate) standing: Standing,
+}
+
+/// What a directory that was opened is worth in a quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// All that was durable is there.
+    Sound,
+    /// It never held a history: a new server's, or one in the place of a disk that was lost.
+    New,
     /// Something that was durable is missing: a leader must refill this server before it votes.
-    pub(crate) damaged: bool,
+    Damaged,
 }
 
 /// How much of the log's committed part is kept in memory, for peers that are a little behind.
@@ -32,9 +42,8 @@ pub(crate) struct TailWindow {
     pub(crate) bytes: usize,
 }
 
-/// Opens a data directory and recovers its state. A directory that is empty may vote at once only
-/// if the ensemble begins with it (`bootstrap`).
-pub(crate) fn open(path: &Path, window: TailWindow, bootstrap: bool) -> Result<Opened, StartError> {
+/// Opens a data directory and recovers its state.
+pub(crate) fn open(path: &Path, window: TailWindow) -> Result<Opened, StartError> {
     let script = FaultScript::read()?;
     let refused = |error: StorageError| StartError::Storage {
         path: path.to_owned(),
@@ -46,15 +55,15 @@ pub(crate) fn open(path: &Path, window: TailWindow, bootstrap: bool) -> Result<O
     };
     let opened = Store::open_on(path, Config::default(), |files| script.around(files));
     let mut store = opened.map_err(refused)?;
-    let mut damaged = report(&mut store, bootstrap).map_err(|error| refused(error.into()))?;
-    let restored = match restore(&mut store, window, damaged) {
+    let mut standing = report(&store);
+    let restored = match restore(&mut store, window, standing) {
         Err(reason) if store.image.meta() != ImageMeta::default() => {
             // It can be had from the leader, and the log may even make up for it.
             store = store
                 .without_image(Config::default(), |files| script.around(files), reason)
                 .map_err(refused)?;
-            damaged = report(&mut store, bootstrap).map_err(|error| refused(error.into()))?;
-            restore(&mut store, window, damaged)
+            standing = report(&store);
+            restore(&mut store, window, standing)
         }
         restored => restored,
     };
@@ -65,12 +74,12 @@ pub(crate) fn open(path: &Path, window: TailWindow, bootstrap: bool) -> Result<O
         image: store.image,
         directory: store.directory,
         recovered,
-        damaged,
+        standing,
     })
 }
 
-/// Tells the operator what was found; true if the server must be refilled before it votes.
-fn report(store: &mut Store<LogDisk>, bootstrap: bool) -> Result<bool, LogError> {
+/// Tells the operator what was found.
+fn report(store: &Store<LogDisk>) -> Standing {
     if let Some(reason) = &store.image_lost {
         tracing::error!(
             reason,
@@ -87,30 +96,20 @@ fn report(store: &mut Store<LogDisk>, bootstrap: bool) -> Result<bool, LogError>
             %damage,
             "this server does not vote until a leader has refilled it; keep a quorum of the others up"
         );
-        return Ok(true);
+        return Standing::Damaged;
     }
-    let is_empty = store.recovered.epochs == Epochs::default()
-        && store.recovered.last == Zxid::ZERO
-        && store.image.meta() == ImageMeta::default();
-    if !is_empty || bootstrap {
-        return Ok(false);
+    // Written behind the first history, so that a refill that was cut short changes nothing.
+    match store.recovered.epochs.current {
+        Epoch(0) => Standing::New,
+        _ => Standing::Sound,
     }
-    store.log.distrust(EMPTY)?;
-    tracing::warn!(
-        "{EMPTY}: this server does not vote until a leader has refilled it; keep a quorum of the \
-         others up"
-    );
-    Ok(true)
 }
-
-/// Why a server that has nothing does not vote.
-const EMPTY: &str = "the data directory was empty and `bootstrap` is false";
 
 /// From the image and the log to the replica's state.
 fn restore(
     store: &mut Store<LogDisk>,
     window: TailWindow,
-    damaged: bool,
+    standing: Standing,
 ) -> Result<Recovered, String> {
     let mut recovery = load_image(store)?;
     let tail = replay_log(store, &mut recovery, window)?;
@@ -119,7 +118,7 @@ fn restore(
         current_epoch: store.recovered.epochs.current,
         tail: tail.entries.into(),
         tail_base: tail.base,
-        may_vote: !damaged,
+        may_vote: standing == Standing::Sound,
     };
     recovery.finish(log).map_err(|error| error.to_string())
 }
@@ -269,14 +268,16 @@ mod tests {
     }
 
     #[test]
-    fn a_new_directory_recovers_to_nothing_and_may_vote() {
+    fn a_new_directory_recovers_to_nothing_and_is_known_for_new() {
         let folder = tempfile::tempdir().unwrap();
         let window = TailWindow {
             entries: 3,
             bytes: 25,
         };
-        let opened = open(&folder.path().join("data"), window, true).unwrap();
-        assert_eq!(opened.recovered.applied(), Zxid::ZERO);
-        assert!(!opened.damaged);
+        for _ in 0..2 {
+            let opened = open(&folder.path().join("data"), window).unwrap();
+            assert_eq!(opened.recovered.applied(), Zxid::ZERO);
+            assert_eq!(opened.standing, Standing::New);
+        }
     }
 }

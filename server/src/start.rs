@@ -29,7 +29,7 @@ use crate::main_loop::MainLoop;
 use crate::metrics::Metrics;
 use crate::plugins;
 use crate::queue;
-use crate::recovery::{self, Opened, TailWindow};
+use crate::recovery::{self, Opened, Standing, TailWindow};
 use crate::running::{Remains, RunningServer, supervise};
 use crate::shell::Shell;
 
@@ -75,6 +75,8 @@ impl Server {
         tracing::info!(id = %config.id, names = ?config.names, "starting");
         let identity = Identity::read(&config)?;
         let opened = recover(&config).await?;
+        let standing = opened.standing;
+        say_if_new(&config, standing);
         let engine = PluginEngine::new().map_err(|e| StartError::Plugins(e.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let (events, receivers) = queues();
@@ -102,6 +104,7 @@ impl Server {
             config: &config,
             events: &events,
             metrics: &metrics,
+            standing,
         };
         let disk = assembly.start_disk(opened)?;
         let compiler = assembly.start_compiler(engine.clone())?;
@@ -113,7 +116,7 @@ impl Server {
             image: disk.image,
             compiler,
             role,
-            damaged: disk.damaged,
+            damaged: standing == Standing::Damaged,
             compared: false,
             removed: None,
         };
@@ -202,8 +205,8 @@ async fn recover(config: &ServerConfig) -> Result<Opened, StartError> {
         entries: zab.window_entries,
         bytes: zab.window_bytes,
     };
-    let (path, bootstrap) = (config.data_dir.clone(), config.bootstrap);
-    let opening = tokio::task::spawn_blocking(move || recovery::open(&path, window, bootstrap));
+    let path = config.data_dir.clone();
+    let opening = tokio::task::spawn_blocking(move || recovery::open(&path, window));
     let opened = opening.await;
     opened.unwrap_or_else(|panic| {
         Err(StartError::Recovery {
@@ -213,11 +216,32 @@ async fn recover(config: &ServerConfig) -> Result<Opened, StartError> {
     })
 }
 
+/// Tells the operator for whom a server waits that has nothing.
+fn say_if_new(config: &ServerConfig, standing: Standing) {
+    let others: Vec<_> = config.ensemble.voters().into_iter().collect();
+    if standing != Standing::New || others == [config.id] {
+        return;
+    }
+    if config.bootstrap {
+        tracing::info!(
+            voters = ?others,
+            "this server holds no history yet: it does not vote until a leader has refilled it, or, \
+             if the ensemble is new, until all its voters are up and hold none either"
+        );
+    } else {
+        tracing::warn!(
+            "this server holds no history yet: it does not vote until a leader has refilled it; keep \
+             a quorum of the others up (`bootstrap` is false: it begins no new ensemble)"
+        );
+    }
+}
+
 /// What all threads of a server share.
 struct Assembly<'a> {
     config: &'a ServerConfig,
     events: &'a EventSenders,
     metrics: &'a Arc<Metrics>,
+    standing: Standing,
 }
 
 /// The disk's threads, and what is not theirs.
@@ -227,7 +251,6 @@ struct DiskParts {
     threads: Vec<JoinHandle<()>>,
     directory: zareba_storage::Directory,
     recovered: Recovered,
-    damaged: bool,
 }
 
 impl Assembly<'_> {
@@ -255,7 +278,6 @@ impl Assembly<'_> {
             threads,
             directory: opened.directory,
             recovered: opened.recovered,
-            damaged: opened.damaged,
         })
     }
 
@@ -280,7 +302,9 @@ impl Assembly<'_> {
         engine: PluginEngine,
         receivers: queue::Receiver<Event>,
     ) -> Result<oneshot::Receiver<Result<(), ServerError>>, StartError> {
-        let mut config = zareba_replica::Config::new(self.config.zab());
+        let mut zab = self.config.zab();
+        zab.may_begin = self.config.bootstrap && self.standing == Standing::New;
+        let mut config = zareba_replica::Config::new(zab);
         config.seed = rand::random();
         let metrics = Arc::clone(self.metrics);
         let (end, end_out) = oneshot::channel();

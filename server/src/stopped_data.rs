@@ -192,8 +192,8 @@ fn judge_log(log: &Inspection) -> Vec<Finding> {
     let refill = "the server starts, keeps what is good, and does not vote until a leader has \
                   refilled it";
     let quorum = "start the server while a quorum of the others is up";
-    let anew = "move the data directory away and start the server on an empty one, with `bootstrap = \
-                false` in its configuration, while a quorum of the others is up";
+    let anew = "move the data directory away and start the server on an empty one while a quorum of \
+                the others is up";
     let refuses = "the server refuses to start: it cannot know what it has promised to others";
     let mut findings = Vec::new();
     let mut find = |found: String, consequence, advice, is_damage| {

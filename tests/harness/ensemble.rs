@@ -34,20 +34,32 @@ impl Ensemble {
         Self::start_with(servers, "").await
     }
 
+    /// Writes the configuration of so many servers, numbered from 1, and starts none of them.
+    pub async fn prepare(servers: u64) -> Self {
+        let (mut ensemble, authority) = Self::nobody().await;
+        ensemble.configure_all(servers, "", &authority);
+        ensemble
+    }
+
     /// The same with more settings, as TOML tables of a server's configuration.
     pub async fn start_with(servers: u64, settings: &str) -> Self {
+        let (mut ensemble, authority) = Self::nobody().await;
+        while !ensemble.try_start(servers, settings, &authority).await {}
+        ensemble.serving().await;
+        ensemble
+    }
+
+    async fn nobody() -> (Self, CertificateAuthority) {
         let turn = TURN.lock().await;
         let home = tempfile::tempdir().unwrap();
         let authority = CertificateAuthority::create().unwrap();
-        let mut ensemble = Self {
+        let ensemble = Self {
             members: BTreeMap::new(),
             ca_pem: authority.certificate_pem().to_owned(),
             home,
             _turn: turn,
         };
-        while !ensemble.try_start(servers, settings, &authority).await {}
-        ensemble.serving().await;
-        ensemble
+        (ensemble, authority)
     }
 
     /// False if somebody else has taken a port meanwhile.
@@ -57,6 +69,16 @@ impl Ensemble {
         settings: &str,
         authority: &CertificateAuthority,
     ) -> bool {
+        self.configure_all(servers, settings, authority);
+        for member in self.members.values_mut() {
+            if !member.start().await {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn configure_all(&mut self, servers: u64, settings: &str, authority: &CertificateAuthority) {
         self.members.clear();
         let mut ports = free_ports(2 * servers as usize).into_iter();
         let mut port = || ports.next().unwrap();
@@ -72,12 +94,6 @@ impl Ensemble {
             let member = Member::prepare(home, authority, *place, &places, settings);
             self.members.insert(place.id, member);
         }
-        for member in self.members.values_mut() {
-            if !member.start().await {
-                return false;
-            }
-        }
-        true
     }
 
     // Clients.

@@ -40,7 +40,7 @@ async fn a_stopped_servers_log_is_dumped_and_verified_without_a_change() {
     let dir = data.to_str().unwrap().to_owned();
 
     let refused = zareba(&["log", "verify", "--data", &dir]).await;
-    assert!(!refused.status.success());
+    assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("stop that server first"));
 
     let written = writer.stop().await;
@@ -69,6 +69,13 @@ async fn a_stopped_servers_log_is_dumped_and_verified_without_a_change() {
     ];
     let some = zareba(&[&["--output", "json"], &some[..]].concat()).await;
     assert_eq!(text(&some.stdout).lines().count(), 4);
+
+    let wrong = zareba(&["log", "dump", "--data", &dir, "--from", "12"]).await;
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("expected EPOCH.COUNTER"));
+    let nothing = ensemble.folder().to_str().unwrap().to_owned();
+    let nothing = zareba(&["log", "verify", "--data", &nothing]).await;
+    assert_eq!(nothing.status.code(), Some(2));
 
     let whole = zareba(&["log", "verify", "--data", &dir]).await;
     assert!(whole.status.success(), "{}", text(&whole.stdout));

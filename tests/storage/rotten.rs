@@ -1,7 +1,7 @@
 //! Bits that flipped while a server was down: it starts without a vote and is refilled, or refuses, and
 //! never costs anybody a write.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use harness::{Ensemble, Writer, Written};
@@ -36,6 +36,50 @@ fn flip(file: &Path, offset: usize) {
     fs::write(file, bytes).unwrap();
 }
 
+/// The one file of a log that holds so little.
+fn segment(ensemble: &Ensemble, id: u64) -> PathBuf {
+    let files = files(&ensemble.data(id).join("log"));
+    let mut segments = files
+        .into_iter()
+        .filter(|file| file.to_string_lossy().contains("log-"));
+    let segment = segments.next().unwrap();
+    assert_eq!(segments.next(), None);
+    segment
+}
+
+/// It starts, says why it does not vote, and is brought level by the others.
+async fn is_refilled(
+    mut ensemble: Ensemble,
+    client: Client,
+    written: Written,
+    id: u64,
+    words: &[&str],
+) {
+    ensemble.restart(id).await;
+    let said = ensemble.log(id);
+    for words in words.iter().chain([&NO_VOTE]) {
+        assert!(said.contains(words), "server {id} does not say `{words}`");
+    }
+    is_whole_again(&mut ensemble, id, &written).await;
+    written.verify(&client, "/log").await;
+}
+
+/// Does what a server says that refuses to start, and finds that it helps.
+async fn begins_anew(
+    mut ensemble: Ensemble,
+    client: Client,
+    written: Written,
+    id: u64,
+    words: &str,
+) {
+    let advice = "move its data directory away and start it on an empty one";
+    assert!(words.contains(advice), "{words}");
+    fs::rename(ensemble.data(id), ensemble.folder().join("moved")).unwrap();
+    ensemble.restart(id).await;
+    is_whole_again(&mut ensemble, id, &written).await;
+    written.verify(&client, "/log").await;
+}
+
 /// It serves, has everything, and needs no refill at its next start.
 async fn is_whole_again(ensemble: &mut Ensemble, id: u64, written: &Written) {
     ensemble.serving().await;
@@ -52,25 +96,36 @@ async fn is_whole_again(ensemble: &mut Ensemble, id: u64, written: &Written) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotten_segment_costs_a_server_its_vote_until_it_is_refilled() {
+    let (ensemble, client, written, id) = one_stopped().await;
+    flip(&segment(&ensemble, id), 4000);
+    let words = ["is damaged at byte", "proves that it was durable"];
+    is_refilled(ensemble, client, written, id, &words).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_was_cut_short_costs_a_server_its_vote_until_it_is_refilled() {
+    let (ensemble, client, written, id) = one_stopped().await;
+    let file = File::options().write(true).open(segment(&ensemble, id));
+    file.unwrap().set_len(4000).unwrap();
+    let words = ["its file has been cut short"];
+    is_refilled(ensemble, client, written, id, &words).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_vanished_costs_a_server_its_vote_until_it_is_refilled() {
+    let (ensemble, client, written, id) = one_stopped().await;
+    fs::remove_file(segment(&ensemble, id)).unwrap();
+    let words = ["there is neither a log nor an image"];
+    is_refilled(ensemble, client, written, id, &words).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_epochs_page_vanished_refuses_and_says_what_to_do() {
     let (mut ensemble, client, written, id) = one_stopped().await;
-    let log = ensemble.data(id).join("log");
-    let segments = files(&log);
-    let segment = segments
-        .iter()
-        .find(|file| file.to_string_lossy().contains("log-"))
-        .unwrap();
-    flip(segment, 4000);
-    ensemble.restart(id).await;
-    let said = ensemble.log(id);
-    for words in [
-        NO_VOTE,
-        "is damaged at byte",
-        "a later mark proves that it was durable",
-    ] {
-        assert!(said.contains(words), "server {id} does not say `{words}`");
-    }
-    is_whole_again(&mut ensemble, id, &written).await;
-    written.verify(&client, "/log").await;
+    fs::remove_file(ensemble.data(id).join("log").join("epochs")).unwrap();
+    let words = ensemble.refuses_to_start(id).await;
+    assert!(words.contains("the file `epochs` is missing"), "{words}");
+    begins_anew(ensemble, client, written, id, &words).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,14 +156,6 @@ async fn a_server_that_cannot_know_its_promises_refuses_and_joins_anew_without_a
     flip(&epochs, 24);
     flip(&epochs, 4096 + 24);
     let words = ensemble.refuses_to_start(id).await;
-    assert!(
-        words.contains("both copies of the epochs page") && words.contains("bootstrap = false"),
-        "{words}"
-    );
-    fs::rename(ensemble.data(id), ensemble.folder().join("moved")).unwrap();
-    ensemble.configure(id, "bootstrap = false");
-    ensemble.restart(id).await;
-    assert!(ensemble.log(id).contains(NO_VOTE));
-    is_whole_again(&mut ensemble, id, &written).await;
-    written.verify(&client, "/log").await;
+    assert!(words.contains("both copies of the epochs page"), "{words}");
+    begins_anew(ensemble, client, written, id, &words).await;
 }

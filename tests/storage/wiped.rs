@@ -1,5 +1,5 @@
 //! A server that has lost its whole disk must not help to elect a leader that lacks what it once
-//! acknowledged.
+//! acknowledged; nobody has changed its configuration, which is the one that the ensemble began with.
 
 use std::fs;
 
@@ -23,9 +23,11 @@ async fn a_wiped_server_and_one_that_is_behind_are_no_quorum() {
         ensemble.stop(id).await;
     }
     fs::remove_dir_all(ensemble.data(wiped)).unwrap();
-    ensemble.configure(wiped, "bootstrap = false");
     ensemble.restart(wiped).await;
     ensemble.restart(behind).await;
+    let words = "it does not vote until a leader has refilled it";
+    let said = ensemble.log(wiped).matches(words).count();
+    assert_eq!(said, 2, "at its first start and at this one");
     let mut answers = 0;
     until("both have said often that there is no leader", async || {
         let statuses = ensemble.statuses().await;
@@ -41,4 +43,42 @@ async fn a_wiped_server_and_one_that_is_behind_are_no_quorum() {
     ensemble.agree().await;
     let client = ensemble.client_of(wiped).await;
     written.verify(&client, "/log").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_ensemble_begins_when_its_last_voter_is_up() {
+    let mut ensemble = Ensemble::prepare(3).await;
+    ensemble.restart(1).await;
+    ensemble.restart(2).await;
+    let mut answers = 0;
+    until("both have said often that there is no leader", async || {
+        let statuses = ensemble.statuses().await;
+        for (id, status) in &statuses {
+            assert_eq!(status.leader, None, "server {id} has a leader");
+        }
+        answers += u32::from(statuses.len() == 2);
+        (answers >= ANSWERS).then_some(())
+    })
+    .await;
+    // A restart of one that waits changes nothing.
+    ensemble.kill(1).await;
+    ensemble.restart(1).await;
+    ensemble.restart(3).await;
+    ensemble.serving().await;
+    let mut writer = Writer::start(ensemble.client().await, "/log").await;
+    writer.goes_on(20).await;
+    // From now on a quorum is enough.
+    ensemble.kill(3).await;
+    writer.goes_on(20).await;
+    for id in [1, 2] {
+        ensemble.kill(id).await;
+    }
+    ensemble.restart(1).await;
+    ensemble.restart(3).await;
+    ensemble.serving().await;
+    writer.goes_on(20).await;
+    let written = writer.stop().await;
+    ensemble.restart(2).await;
+    ensemble.agree().await;
+    written.verify(&ensemble.client().await, "/log").await;
 }

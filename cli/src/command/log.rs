@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
 use zareba_client::model::Zxid;
 use zareba_server::{LogLine, StoppedData};
@@ -13,18 +13,18 @@ use crate::{exit, output};
 
 pub(super) fn run(log: &Log, format: Format) -> anyhow::Result<ExitCode> {
     match log {
-        Log::Dump { data, from, limit } => dump(data, from.as_deref(), *limit, format),
+        Log::Dump { data, from, limit } => dump(data, *from, *limit, format),
         Log::Verify { data } => verify(data, format),
     }
 }
 
 fn dump(
     data: &Path,
-    from: Option<&str>,
+    from: Option<Zxid>,
     limit: Option<u64>,
     format: Format,
 ) -> anyhow::Result<ExitCode> {
-    let from = from.map_or(Ok(Zxid::ZERO), zxid)?;
+    let from = from.unwrap_or(Zxid::ZERO);
     let mut left = limit.unwrap_or(u64::MAX);
     let mut written = Ok(());
     let report = StoppedData::dump(data, &mut |line| {
@@ -55,16 +55,11 @@ fn verify(data: &Path, format: Format) -> anyhow::Result<ExitCode> {
 }
 
 /// As it is printed: epoch, a dot, counter.
-fn zxid(text: &str) -> anyhow::Result<Zxid> {
-    let parse = |part: &str| {
-        part.parse::<u32>().with_context(|| {
-            format!("`{text}` is no zxid; expected EPOCH.COUNTER, for example 3.120")
-        })
-    };
-    match text.split_once('.') {
-        Some((epoch, counter)) => Ok(Zxid::new(parse(epoch)?, parse(counter)?)),
-        None => bail!("`{text}` is no zxid; expected EPOCH.COUNTER, for example 3.120"),
-    }
+pub(crate) fn zxid(text: &str) -> anyhow::Result<Zxid> {
+    let parse = |part: &str| part.parse::<u32>().ok();
+    let parts = text.split_once('.');
+    let zxid = parts.and_then(|(epoch, counter)| Some(Zxid::new(parse(epoch)?, parse(counter)?)));
+    zxid.context("expected EPOCH.COUNTER, for example 3.120")
 }
 
 fn record_text(line: &LogLine) -> String {

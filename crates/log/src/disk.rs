@@ -41,7 +41,8 @@ pub trait Disk {
     fn read(&mut self, name: &str, offset: u64, length: usize) -> Result<Bytes, DiskError>;
 
     /// A new file of `length` zeros, really allocated, so that writing into it later neither
-    /// fails for want of space nor changes metadata. The zeros are durable once it is synced.
+    /// fails for want of space nor changes metadata. The zeros are durable once it is synced; until
+    /// then a crash leaves all of its length or none.
     fn create(&mut self, name: &str, length: u64) -> Result<(), DiskError>;
 
     /// Replaces the bytes from `offset` on.

@@ -47,16 +47,15 @@ pub enum LogError {
     /// Both copies of the epochs page are bad: this server cannot know what it has promised.
     #[error(
         "both copies of the epochs page (file `epochs`) are unreadable, so this server cannot know \
-         what it has promised to others; move its data directory away and start it on an empty one, \
-         with `bootstrap = false` in its configuration, while a quorum of the others is up"
+         what it has promised to others; move its data directory away and start it on an empty one \
+         while a quorum of the others is up"
     )]
     EpochsUnreadable,
     /// There is a log and no epochs page: something has removed it.
     #[error(
         "the log has entries but the file `epochs` is missing, so this server cannot know what it \
-         has promised to others; restore the whole data directory, or move it away and start the \
-         server on an empty one, with `bootstrap = false` in its configuration, while a quorum of \
-         the others is up"
+         has promised to others; move its data directory away and start it on an empty one while a \
+         quorum of the others is up"
     )]
     EpochsMissing,
     /// A file was written by a version of the format that this program does not know.

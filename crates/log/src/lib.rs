@@ -5,7 +5,8 @@
 //! # A segment
 //!
 //! ```text
-//! header  magic · format · number · previous segment, where it ends · last entry before · committed · crc32c
+//! header  magic · format · length of the file · number · previous segment, where it ends
+//!         · last entry before · committed · crc32c
 //! ENTR    crc32c · kind · length · zxid · previous zxid · payload · padding to 8 bytes
 //! MARK    crc32c · kind ·        · last zxid · committed zxid
 //! CUT!    crc32c · kind ·        · zxid kept · last zxid before the cut
@@ -24,8 +25,8 @@
 //!
 //! - Bad bytes before a good mark, or before the end that the next header names, are **damage**:
 //!   acknowledged entries are missing. [`Recovered::damage`] says which, and is remembered in the
-//!   file `damaged` until [`Log::clear_damage`]. So are a missing segment, a log that does not meet
-//!   the image, and a lost log.
+//!   file `damaged` until [`Log::clear_damage`]. So are a segment whose file is shorter than it was
+//!   made, a missing segment, a log that does not meet the image, and a lost log.
 //! - Bad bytes that no mark is behind are a **torn tail**: they are cut and zeroed.
 //! - The gap: a synced batch whose mark has not reached the disk yet (the power went before the next
 //!   sync or write-back) and whose own bytes have then also rotted looks like a torn tail. It takes

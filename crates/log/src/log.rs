@@ -251,14 +251,6 @@ impl<D: Disk> Log<D> {
         self.mark()
     }
 
-    /// Something outside of the log says that this server is not what it was: notes it, durably, as
-    /// damage.
-    pub fn distrust(&mut self, reason: &str) -> Result<(), LogError> {
-        self.alive()?;
-        let noted = damage_note::write(&mut self.disk, reason);
-        self.check("note that it must be refilled", noted)
-    }
-
     /// A quorum has refilled this server: forgets the damage, durably.
     pub fn clear_damage(&mut self) -> Result<(), LogError> {
         self.sync()?;
@@ -346,6 +338,7 @@ impl<D: Disk> Log<D> {
             previous_end,
             base,
             committed: self.committed.min(base),
+            length,
         };
         assert!(self.buffer.is_empty(), "the last segment is written out");
         header.encode(&mut self.buffer);

@@ -192,6 +192,14 @@ impl MemoryDisk {
         self.powered_off = false;
     }
 
+    /// Something else cuts a file short, durably.
+    pub fn cut_short(&mut self, name: &str, length: u64) {
+        if let Some(file) = self.names.get(name).and_then(|id| self.files.get_mut(id)) {
+            file.length = file.length.min(length);
+            file.durable_length = file.durable_length.min(length);
+        }
+    }
+
     /// Flips one bit of a file, on the disk and in the cache. Does nothing beyond its end.
     pub fn flip_bit(&mut self, name: &str, offset: u64, bit: u8) {
         let Some(file) = self.names.get(name).and_then(|id| self.files.get_mut(id)) else {

@@ -112,6 +112,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) base: Zxid,
     /// What was known to be committed.
     pub(crate) committed: Zxid,
+    /// The length its file was made with, before this header came to be: a shorter one was cut.
+    pub(crate) length: u64,
 }
 
 /// What the first bytes of a segment turn out to be.
@@ -128,6 +130,9 @@ impl SegmentHeader {
         let mut bytes = [0u8; SEGMENT_HEADER_BYTES as usize - 4];
         put(&mut bytes, 0, &MAGIC);
         put(&mut bytes, 8, &FORMAT.to_le_bytes());
+        // In units of 8 bytes, which is how records are aligned, so that it fits.
+        let length = u32::try_from(self.length / ALIGNMENT).unwrap_or(u32::MAX);
+        put(&mut bytes, 12, &length.to_le_bytes());
         put(&mut bytes, 16, &self.number.to_le_bytes());
         put(&mut bytes, 24, &self.previous.to_le_bytes());
         put(&mut bytes, 32, &self.previous_end.to_le_bytes());
@@ -158,6 +163,7 @@ impl SegmentHeader {
             previous_end: u64_at(body, 32),
             base: Zxid::from_u64(u64_at(body, 40)),
             committed: Zxid::from_u64(u64_at(body, 48)),
+            length: u64::from(u32_at(body, 12)) * ALIGNMENT,
         };
         if header.number == number && header.previous < number {
             HeaderRead::Good(header)

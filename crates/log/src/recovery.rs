@@ -262,16 +262,19 @@ fn scan_segment<D: Disk>(
         }
     }
     found.segments.push(segment);
-    let Some(bad) = bad else {
+    let Some(mut bad) = bad else {
         return Ok(true);
     };
+    let is_cut = window.length() < header.length;
     let tail = match next {
-        // The next segment was begun when this one was durable up to its end.
-        Some(_) => Tail {
-            has_mark: true,
-            end: segment.end,
-        },
+        // Marks may be gone with the end of the file, and the file was whole before its header was.
+        None if is_cut => {
+            bad = "its file has been cut short";
+            Tail::durable_up_to(segment.end)
+        }
         None => window.tail(disk, segment.end)?,
+        // The next segment was begun when this one was durable up to its end.
+        Some(_) => Tail::durable_up_to(segment.end),
     };
     if tail.has_mark {
         found.damage.get_or_insert(Damage::Record {

@@ -35,6 +35,16 @@ pub(crate) struct Tail {
     pub(crate) end: u64,
 }
 
+impl Tail {
+    /// Something else than a mark proves that all was durable up to here.
+    pub(crate) const fn durable_up_to(end: u64) -> Self {
+        Self {
+            has_mark: true,
+            end,
+        }
+    }
+}
+
 impl Window {
     pub(crate) fn open<D: Disk>(disk: &mut D, number: u64) -> Result<Self, DiskError> {
         let name = segment_name(number);

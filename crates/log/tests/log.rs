@@ -556,14 +556,33 @@ fn a_slice_from_the_middle_reads_little_of_a_large_log_and_knows_what_is_behind(
 }
 
 #[test]
-fn a_log_that_is_distrusted_stays_so_until_it_is_cleared() {
+fn a_segment_that_was_cut_short_is_damage_wherever_it_ends() {
     let (mut log, _) = open(MemoryDisk::new());
-    log.distrust("the directory was empty").unwrap();
-    let (mut log, recovered) = open(log.into_disk());
-    let damage = Damage::Earlier("the directory was empty".to_owned());
-    assert_eq!(recovered.damage, Some(damage));
-    log.clear_damage().unwrap();
-    assert_eq!(open(log.into_disk()).1.damage, None);
+    log.append(&entries(1, 1..=9), Zxid::ZERO).unwrap();
+    log.write_epochs(Epochs {
+        accepted: Epoch(1),
+        current: Epoch(1),
+    })
+    .unwrap();
+    log.seal().unwrap();
+    let mut disk = log.into_disk();
+    let name = "log-0000000000000001";
+    let whole = disk.len(name).unwrap();
+    for length in 0..whole {
+        let mut cut = disk.clone();
+        cut.cut_short(name, length);
+        let (mut log, recovered) = open(cut);
+        let damage = recovered.damage.unwrap();
+        // Without its header it looks like one that never came to be; the epochs know better.
+        let is_expected = match damage {
+            Damage::Record { .. } => length >= 64,
+            Damage::Vanished { .. } => length < 64,
+            _ => false,
+        };
+        assert!(is_expected, "{damage:?} of a file of {length} bytes");
+        assert!(entries(1, 1..=9).starts_with(&read_all(&mut log, Zxid::ZERO)));
+    }
+    assert_eq!(open(disk).1.damage, None);
 }
 
 #[test]

@@ -51,8 +51,7 @@ pub enum StorageError {
     /// The image's engine failed. After a failed write it accepts no more; stop the server.
     #[error(
         "cannot {doing} the image: {error}; if this comes back at every start, move the \
-         data directory away and start the server on an empty one, with `bootstrap = false` in its \
-         configuration, while a quorum of the others is up"
+         data directory away and start the server on an empty one while a quorum of the others is up"
     )]
     Image {
         /// What was under way.
@@ -63,8 +62,7 @@ pub enum StorageError {
     /// The image's own record of itself cannot be read.
     #[error(
         "the image's record of itself is unreadable; move the data directory away and start \
-         the server on an empty one, with `bootstrap = false` in its configuration, while a quorum \
-         of the others is up"
+         the server on an empty one while a quorum of the others is up"
     )]
     ImageMeta,
     /// A record's key is empty or too long.
