@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use zareba_model::{
-    Acked, Answer, ErrorCode, Fault, Op, Outcome, Password, Read, SessionId, WatchKind, WatchSpec,
-    Write, Xid, Zxid,
+    Acked, Answer, Ensemble, ErrorCode, Fault, Op, Outcome, Password, Read, SessionId, WatchKind,
+    WatchSpec, Write, Xid, Zxid,
 };
 use zareba_replica::ConnectionId;
 use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
@@ -151,7 +151,7 @@ impl Client {
         &mut self,
         now: u64,
         ending: bool,
-        committed: Zxid,
+        (committed, ensemble): (Zxid, &Ensemble),
         dice: &mut Dice,
     ) -> Vec<Act> {
         if self.life == Life::Over {
@@ -175,7 +175,7 @@ impl Client {
             connection.said = now;
             acts.push(Act::Say(ClientMessage::Ping));
         }
-        acts.extend(self.ask(now, ending, committed, dice));
+        acts.extend(self.ask((now, ending), (committed, ensemble), dice));
         acts
     }
 
@@ -201,7 +201,12 @@ impl Client {
         vec![Act::Connect(hello)]
     }
 
-    fn ask(&mut self, now: u64, ending: bool, committed: Zxid, dice: &mut Dice) -> Option<Act> {
+    fn ask(
+        &mut self,
+        (now, ending): (u64, bool),
+        (committed, ensemble): (Zxid, &Ensemble),
+        dice: &mut Dice,
+    ) -> Option<Act> {
         let session = self.session.as_mut()?;
         if self.life == Life::Closing || session.pending.len() >= self.in_flight {
             return None;
@@ -217,7 +222,7 @@ impl Client {
                 None => return None,
             }
         } else {
-            self.workload.next(dice)?
+            self.workload.next(ensemble, dice)?
         };
         let acked = session.acked();
         session.next = Xid(session.next.0 + 1);
@@ -291,9 +296,8 @@ impl Client {
             ServerMessage::Goodbye(fault) => {
                 self.goodbye(&fault, now, oracle)?;
             }
-            ServerMessage::Status(_)
-            | ServerMessage::Joined(_)
-            | ServerMessage::Members { .. } => {}
+            ServerMessage::Status(_) | ServerMessage::Joined(_) | ServerMessage::Members { .. } => {
+            }
         }
         Ok(Vec::new())
     }
@@ -423,6 +427,9 @@ impl Client {
 fn note_marks(marks: &Marks, pending: &Pending, answer: &Answer) {
     marks.reach_if(pending.again, Mark::ResentAnswered);
     marks.reach_if(answer.is_err(), Mark::Refused);
+    if let (Op::Write(Write::Ensemble(_)), Err(fault)) = (&pending.op, answer) {
+        marks.reach_if(fault.code == ErrorCode::NoQuorum, Mark::ChangeRefused);
+    }
     match (&pending.op, answer.is_ok()) {
         (Op::Write(Write::Multi(_)), true) => marks.reach(Mark::MultiDone),
         (Op::Write(Write::Multi(_)), false) => marks.reach(Mark::MultiRefused),

@@ -9,6 +9,7 @@ mod carry;
 mod connections;
 mod ending;
 mod faults;
+mod membership;
 mod power;
 mod writing;
 
@@ -59,6 +60,8 @@ enum Event {
     Strike(Fault),
     /// A link that flaps breaks once more.
     BreakAgain(Pair),
+    /// A link ends if its ends are no peers any more.
+    Part(Pair),
     Heal,
     Inspect,
 }
@@ -93,15 +96,22 @@ impl Cluster {
     pub(crate) fn new(config: Config, tracing: bool) -> Self {
         let mut dice = Dice::new(config.seed);
         let mut schedule = Schedule::new();
-        let servers = (0..config.servers).map(|server| {
-            schedule.at(dice.below(5_000), Event::Start(server));
+        let founding = config.founding();
+        let servers = (0..config.places()).map(|server| {
+            let founds = server < config.founders();
+            if founds {
+                schedule.at(dice.below(5_000), Event::Start(server));
+            }
             let clock = Clock {
                 rate_ppm: dice.between(900_000, 1_100_000),
                 wall_offset_ms: dice.below(2_000) as i64,
                 missed: 0,
                 shown: 0,
             };
-            Server::new(config.segment_bytes, clock, config.planted())
+            Server {
+                bootstrap: founds.then(|| founding.clone()),
+                ..Server::new(config.segment_bytes, clock, config.planted())
+            }
         });
         let servers = servers.collect();
         let clients = (0..config.clients).map(|client| {
@@ -110,19 +120,25 @@ impl Cluster {
                 calls_percent: config.calls_percent,
                 reads_percent: config.reads_percent,
                 deploys: client == 0 && config.calls_percent > 0,
+                changes_percent: if client == 1 {
+                    config.changes_percent
+                } else {
+                    0
+                },
+                places: config.places(),
             };
             let timeout_ms = dice.between(1_000, 2_500) as u32;
             Client::new(plan, config.in_flight, timeout_ms)
         });
         let clients = clients.collect();
-        let network = Network::new(config.servers, config.delay_us);
+        let network = Network::new(config.places(), config.delay_us);
         for pair in network.pairs() {
             schedule.at(5_000 + dice.below(20_000), Event::Connect(pair));
         }
         schedule.at(config.run_us, Event::Heal);
         let mut cluster = Self {
             troubled: BTreeMap::new(),
-            oracle: Oracle::new(config.servers),
+            oracle: Oracle::new(config.places(), founding),
             streams: Streams::default(),
             election: Election::default(),
             dice,
@@ -211,6 +227,7 @@ impl Cluster {
             Event::DiskHasRoom(server) => self.disk_has_room(server),
             Event::Strike(fault) => self.strike(fault),
             Event::BreakAgain(pair) => self.break_again(pair),
+            Event::Part(pair) => self.part(pair),
             Event::Heal => self.heal(),
             Event::Inspect => self.inspect()?,
         }
@@ -318,7 +335,18 @@ impl Cluster {
         let applied = replica.tree().applied();
         let broadcast = replica.broadcast();
         let state = (applied, broadcast.epoch());
+        let version = self.oracle.ensemble.version;
         self.oracle.delivered(server, state, replica.tree())?;
+        if self.oracle.ensemble.version > version {
+            self.welcome_members();
+        }
+        let Some(it) = self.servers.get(server) else {
+            return Ok(());
+        };
+        let Some(replica) = &it.replica else {
+            return Ok(());
+        };
+        let broadcast = replica.broadcast();
         broadcast.check_invariants();
         if let Role::Leading { epoch } = broadcast.role() {
             self.oracle.leads(server, epoch, broadcast.committed())?;
@@ -356,7 +384,7 @@ impl Cluster {
                 .get(*server)
                 .is_some_and(|it| it.replica.is_some())
         });
-        let ups = if up {
+        let ups = if up && self.are_peers(pair) {
             self.network.connect(pair, self.now, &mut self.dice)
         } else {
             None

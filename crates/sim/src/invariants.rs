@@ -39,6 +39,9 @@
 //! | I33 | `convergence` | all servers come to the same state |
 //! | I34 | `completion` | every request is answered |
 //! | I35 | `crate::marks` | what many runs together must have reached |
+//! | | `one_change_at_a_time` | neighbouring ensembles' quorums intersect |
+//! | | `removed_servers` | who is removed never leads again |
+//! | | `observers` | an observer has what is committed, and no more |
 //! | | `steadfastness` | a leader that a quorum follows in calm weather stays |
 //! | | `exactly_once` | a request is executed once, a parked call answered once |
 //! | | `replies` | a client is told what the history says, in its order |
@@ -67,6 +70,8 @@ pub(crate) mod leader_log_completeness;
 pub(crate) mod local_primary_order;
 pub(crate) mod locks;
 pub(crate) mod multi_atomicity;
+pub(crate) mod observers;
+pub(crate) mod one_change_at_a_time;
 pub(crate) mod one_leader_established;
 pub(crate) mod one_leader_synchronizing;
 pub(crate) mod prefix_consistency;
@@ -75,6 +80,7 @@ pub(crate) mod process_consistency;
 pub(crate) mod reads;
 pub(crate) mod recovery;
 pub(crate) mod reference_model;
+pub(crate) mod removed_servers;
 pub(crate) mod replies;
 pub(crate) mod session_end;
 pub(crate) mod session_monotonicity;

@@ -34,6 +34,8 @@ pub mod bank;
 mod cluster;
 
 mod disk;
+mod founding;
+pub use founding::Votes;
 mod image;
 mod medium;
 mod network;

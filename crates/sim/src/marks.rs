@@ -71,6 +71,13 @@ marks! {
     WatchResumed: "watches resumed elsewhere";
     WatchMissed: "changes missed and told on return";
     SyncDone: "syncs done";
+    Joined: "servers that joined an ensemble";
+    Promoted: "observers promoted";
+    LeaderRemoved: "leaders removed";
+    Left: "servers that left an ensemble";
+    ChangeRefused: "changes of an ensemble refused for want of a quorum";
+    JointElection: "leaders elected amid a change of the ensemble";
+    SnapToObserver: "observers sent a snapshot";
 }
 
 /// How often each mark was reached in one run.

@@ -55,7 +55,12 @@ pub(crate) struct Executed {
 pub(crate) struct Oracle {
     pub(crate) mirrors: Vec<Mirror>,
     pub(crate) history: History,
+    /// The newest ensemble that anybody has delivered.
     pub(crate) ensemble: Ensemble,
+    /// All that were, by version.
+    pub(crate) ensembles: BTreeMap<u64, Ensemble>,
+    /// Newer ones that a leader has broadcast, and goes by.
+    proposed: Vec<(Zxid, Ensemble)>,
     pub(crate) tree: Tree,
     pub(crate) reference: Reference,
     pub(crate) executed: BTreeMap<(SessionId, Xid), Executed>,
@@ -74,11 +79,13 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(servers: usize) -> Self {
+    pub(crate) fn new(places: usize, founding: Ensemble) -> Self {
         Self {
-            mirrors: vec![Mirror::default(); servers],
+            mirrors: vec![Mirror::default(); places],
             history: History::default(),
-            ensemble: Ensemble::of_voters((1..=servers as u64).map(ServerId)),
+            ensembles: BTreeMap::from([(founding.version, founding.clone())]),
+            ensemble: founding,
+            proposed: Vec::new(),
             tree: Tree::default(),
             reference: Reference::new(),
             executed: BTreeMap::new(),
@@ -137,7 +144,9 @@ impl Oracle {
         match self.history.first_payload(zxid) {
             Some(known) => {
                 let both = (known, &entry.payload);
-                invariants::prefix_consistency::of_content(server, zxid, both)
+                invariants::prefix_consistency::of_content(server, zxid, both)?;
+                let is_committed = || zxid <= self.announced || self.is_held(zxid);
+                invariants::observers::check(self.in_force(), server, zxid, is_committed)
             }
             None => {
                 invariants::integrity::of_first(self.leaders.of(zxid.epoch), server, zxid)?;
@@ -145,7 +154,7 @@ impl Oracle {
                 invariants::primary_integrity::of_broadcast(history, server, zxid, applied)?;
                 let first = (zxid, &entry.payload);
                 self.history.broadcasts(server, first, applied);
-                Ok(())
+                self.proposes(server, entry, applied)
             }
         }
     }
@@ -226,7 +235,62 @@ impl Oracle {
     }
 
     pub(crate) fn is_on_a_quorum(&self, zxid: Zxid, how: &str) -> Result<(), Violation> {
-        invariants::acked_on_quorum::check(&self.mirrors, &self.ensemble, zxid, how)
+        invariants::acked_on_quorum::check(&self.mirrors, self.in_force(), zxid, how)
+    }
+
+    fn is_held(&self, zxid: Zxid) -> bool {
+        self.in_force()
+            .any(|ensemble| on_a_quorum(&self.mirrors, ensemble, zxid))
+    }
+
+    /// The ensembles that a leader may go by: the newest committed one, and those behind it.
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = &Ensemble> {
+        let proposed = self.proposed.iter().map(|(_, ensemble)| ensemble);
+        std::iter::once(&self.ensemble).chain(proposed)
+    }
+
+    /// The ensemble before the newest committed one.
+    pub(crate) fn ensemble_before(&self) -> Option<&Ensemble> {
+        let version = self.ensemble.version.checked_sub(1)?;
+        self.ensembles.get(&version)
+    }
+
+    /// A leader broadcasts a transaction; it may change the ensemble.
+    fn proposes(&mut self, server: usize, entry: &Entry, applied: Zxid) -> Result<(), Violation> {
+        let Some(ensemble) = zareba_wire::ensemble_in(&entry.payload) else {
+            return Ok(());
+        };
+        let zxid = entry.zxid;
+        // What this server has applied in this very step is noted behind its writes.
+        let applied = self.proposed.iter().filter(|(at, _)| *at <= applied);
+        let known = applied.map(|(_, it)| it).chain(self.ensembles.values());
+        invariants::one_change_at_a_time::of_broadcast(known, server, zxid, &ensemble)?;
+        if ensemble.version > self.ensemble.version {
+            self.proposed.push((zxid, ensemble));
+        }
+        Ok(())
+    }
+
+    /// A transaction that changes the ensemble is delivered for the first time.
+    fn follow_ensemble(&mut self, zxid: Zxid, txn: &Txn) -> Result<(), Violation> {
+        let Some(ensemble) = txn.ensemble() else {
+            return Ok(());
+        };
+        invariants::one_change_at_a_time::of_commit(&self.ensemble, zxid, ensemble)?;
+        let votes = |it: &ServerId| self.ensemble.is_voter(*it);
+        let promoted = !ensemble.voters().iter().all(votes);
+        self.marks.reach_if(promoted, Mark::Promoted);
+        let leader = self.established.newest().map(|(_, place)| place as u64 + 1);
+        let removed = leader.is_some_and(|leader| {
+            let leader = ServerId(leader);
+            self.ensemble.contains(leader) && !ensemble.contains(leader)
+        });
+        self.marks.reach_if(removed, Mark::LeaderRemoved);
+        self.ensemble = ensemble.clone();
+        self.ensembles.insert(ensemble.version, ensemble.clone());
+        self.proposed
+            .retain(|(_, it)| it.version > ensemble.version);
+        Ok(())
     }
 
     /// A server has started with these entries in its log.
@@ -322,6 +386,7 @@ impl Oracle {
         invariants::primary_integrity::of_commit(&self.history, zxid)?;
         let txn = zareba_wire::decode_txn(&self.history.payload(zxid))
             .map_err(|error| Violation::new("integrity", format!("{zxid}: {error}")))?;
+        self.follow_ensemble(zxid, &txn)?;
         invariants::session_end::check(&self.tree, &self.closed, zxid, &txn)?;
         self.sessions.check(zxid, &txn)?;
         let changes = self.tree.apply(zxid, &txn);

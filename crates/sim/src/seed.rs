@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use zareba_model::Ensemble;
+
 use crate::dice::Dice;
 use crate::fault::Faults;
+use crate::founding::{self, Votes};
 #[cfg(feature = "bugs")]
 use crate::implants::Implant;
 use crate::implants::Planted;
@@ -13,8 +16,16 @@ use crate::implants::Planted;
 pub struct Config {
     /// Where it all comes from.
     pub seed: u64,
-    /// Servers.
+    /// Voters in the beginning.
     pub servers: usize,
+    /// Observers in the beginning.
+    pub observers: usize,
+    /// Servers that are no members in the beginning.
+    pub spares: usize,
+    /// How voters' words count in the beginning.
+    pub votes: Votes,
+    /// Out of a hundred requests of one client, how many change the ensemble.
+    pub changes_percent: u64,
     /// Clients.
     pub clients: usize,
     /// How long faults strike and clients ask, microseconds.
@@ -63,9 +74,22 @@ impl Config {
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let servers = dice.pick(&[1, 3, 3, 3, 3, 3, 3, 5, 5]).unwrap_or(3);
+        let changes = servers > 1 && dice.percent(40);
         Self {
             seed,
             servers,
+            observers: usize::from(servers > 1 && dice.percent(20)),
+            spares: if changes {
+                dice.between(1, 3) as usize
+            } else {
+                0
+            },
+            votes: match dice.below(8) {
+                0 if servers > 1 => Votes::Weighted,
+                1 if servers > 1 => Votes::Grouped,
+                _ => Votes::Equal,
+            },
+            changes_percent: if changes { dice.between(5, 40) } else { 0 },
             clients: dice.between(2, 5) as usize,
             run_us: dice.between(2_500_000, 5_000_000),
             settle_us: 30_000_000,
@@ -89,6 +113,21 @@ impl Config {
             #[cfg(feature = "bugs")]
             implant: None,
         }
+    }
+
+    /// The ensemble in the beginning.
+    pub(crate) fn founding(&self) -> Ensemble {
+        founding::ensemble(self.servers, self.observers, self.votes)
+    }
+
+    /// Members in the beginning.
+    pub(crate) fn founders(&self) -> usize {
+        self.servers + self.observers
+    }
+
+    /// Servers that may ever be.
+    pub(crate) fn places(&self) -> usize {
+        self.founders() + self.spares
     }
 
     /// The bug that is planted, if any.

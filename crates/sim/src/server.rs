@@ -1,5 +1,6 @@
 //! One simulated server: its process, its clock, its storage. Knows nothing of the others.
 
+use zareba_model::Ensemble;
 use zareba_replica::{Input, Now, Replica};
 
 use crate::disk::Storage;
@@ -62,6 +63,12 @@ pub(crate) struct Server {
     /// Such a fault has struck since its process read everything: a refill does not make it good.
     pub(crate) struck: bool,
     pub(crate) heard: Heard,
+    /// What it was told of the ensemble before it began; none for a server that never was a member.
+    pub(crate) bootstrap: Option<Ensemble>,
+    /// It has left the ensemble and stays away.
+    pub(crate) retired: bool,
+    /// The ensemble it goes by: with whom it holds links.
+    pub(crate) ensemble: Ensemble,
 }
 
 impl Server {
@@ -84,6 +91,9 @@ impl Server {
             impaired: false,
             struck: false,
             heard: Heard::default(),
+            bootstrap: None,
+            retired: false,
+            ensemble: Ensemble::default(),
         }
     }
 }

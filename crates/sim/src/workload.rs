@@ -3,10 +3,12 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Answer, Change, ChildrenPage, CreateMode, Limits, Op, PluginOp, Read, Write, ZnodePath,
+    Acl, Answer, Change, ChildrenPage, CreateMode, Ensemble, Limits, Op, PluginOp, Read, Write,
+    ZnodePath,
 };
 
 use crate::dice::Dice;
+use crate::founding;
 use crate::invariants::locks::MOUNT;
 use crate::lock_plugin::{REVISIONS, address};
 
@@ -17,6 +19,10 @@ pub(crate) struct Plan {
     pub(crate) reads_percent: u64,
     /// This client deploys the plugin.
     pub(crate) deploys: bool,
+    /// Out of a hundred requests, how many change the ensemble.
+    pub(crate) changes_percent: u64,
+    /// Servers that may ever be members.
+    pub(crate) places: usize,
 }
 
 /// One client's requests.
@@ -45,7 +51,10 @@ impl Workload {
     }
 
     /// The next request; none if there is nothing to ask now.
-    pub(crate) fn next(&mut self, dice: &mut Dice) -> Option<Op> {
+    pub(crate) fn next(&mut self, ensemble: &Ensemble, dice: &mut Dice) -> Option<Op> {
+        if dice.percent(self.plan.changes_percent) {
+            return Some(founding::change(ensemble, self.plan.places, dice));
+        }
         if self.plan.deploys && !self.stepping && dice.percent(50) {
             if let Some(step) = deployment().into_iter().nth(self.step) {
                 self.stepping = true;

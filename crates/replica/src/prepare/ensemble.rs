@@ -63,6 +63,9 @@ impl<P: PluginRuntime> Prepare<'_, P> {
     /// Stages what becomes of the ensemble, and says which version that is.
     fn stage_change(&mut self, ensemble: &Ensemble, change: &EnsembleChange) -> Result<u64, Fault> {
         let changed = ensemble.change(change).map_err(|error| explain(&error))?;
+        if let EnsembleChange::Add { server, .. } = change {
+            self.check_number_is_new(*server)?;
+        }
         self.check_address_is_free(ensemble, change)?;
         if let EnsembleChange::Promote { server, .. }
         | EnsembleChange::Replace { new: server, .. } = change
@@ -76,6 +79,21 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         let version = changed.version;
         self.world.stage_ensemble(changed);
         Ok(version)
+    }
+
+    /// A number is not given twice: servers that were away count quorums in which its former owner,
+    /// with all that it has acked, is remembered.
+    fn check_number_is_new(&self, server: ServerId) -> Result<(), Fault> {
+        let highest = self.world.tree.highest_server();
+        if server > highest {
+            return Ok(());
+        }
+        let why = format!(
+            "number {server} may have been a member's before, and no number is given twice; the \
+             next free one is {}",
+            highest.0 + 1
+        );
+        Err(Fault::new(ErrorCode::BadArguments, why))
     }
 
     fn check_level(&self, server: ServerId) -> Result<(), Fault> {

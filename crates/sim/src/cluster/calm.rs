@@ -39,13 +39,15 @@ impl Cluster {
             broadcast.is_none_or(|it| it.accepted_epoch() > epoch)
         };
         // Who is down may have promised, too.
-        let is_outdated = self.servers.iter().any(promised);
+        let mut present = self.servers.iter().filter(|it| it.boot > 0 && !it.retired);
+        let is_outdated = present.any(promised);
+        let is_removed = !broadcast.ensemble().may_lead(id_of(server));
         let used_up = broadcast.last_logged().counter >= self.config.counter_max;
         let is_calm = self.is_calm(server);
         steadfastness::check(
             server,
             epoch,
-            !is_followed || is_outdated || used_up || !is_calm,
+            !is_followed || is_outdated || used_up || !is_calm || is_removed,
         )
     }
 

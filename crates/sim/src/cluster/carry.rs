@@ -1,6 +1,6 @@
 //! Carries out what a server wants, in order; the power may go between any two outputs.
 
-use zareba_model::{Epoch, Zxid};
+use zareba_model::{Epoch, Relay, Zxid};
 use zareba_replica::{ImageWrite, Input, Output};
 use zareba_zab::{Message, Persist, Role};
 
@@ -86,6 +86,9 @@ impl Cluster {
             left = left.map(|left| left - 1);
             self.trace.output(self.now, server, &output);
             self.carry_out_one(server, output)?;
+            if self.server(server).retired {
+                return Ok(());
+            }
         }
         // Not a batch without outputs: there is nothing to be amid.
         match left {
@@ -115,6 +118,10 @@ impl Cluster {
             }
             Output::SendRelay { to, relay } => {
                 let (from, ends) = (id_of(server), (server, place_of(to)));
+                if let Relay::SnapshotChunk { sequence: 0, .. } = relay {
+                    let is_voter = self.oracle.ensemble.is_voter(to);
+                    self.oracle.marks.reach_if(!is_voter, Mark::SnapToObserver);
+                }
                 self.streams
                     .check(ends, &relay, self.config.snapshot_window)?;
                 self.send(server, place_of(to), Input::Relay { from, relay });
@@ -157,7 +164,9 @@ impl Cluster {
                 self.schedule.at(at, event);
             }
             Output::Role(role) => self.takes_role(server, role)?,
-            Output::PluginLog { .. } | Output::Ensemble(_) | Output::Removed { .. } => {}
+            Output::Ensemble(ensemble) => self.follow_ensemble(server, ensemble),
+            Output::Removed { .. } => self.leaves(server)?,
+            Output::PluginLog { .. } => {}
         }
         Ok(())
     }
@@ -195,6 +204,10 @@ impl Cluster {
         self.counts.reigns += 1;
         let before = self.oracle.established.newest();
         self.oracle.established.check(server, epoch)?;
+        let (ensemble, earlier) = (&self.oracle.ensemble, self.oracle.ensemble_before());
+        invariants::removed_servers::of_leader(ensemble, earlier, id_of(server))?;
+        let changing = self.oracle.in_force().any(|it| it.outgoing.is_some());
+        self.oracle.marks.reach_if(changing, Mark::JointElection);
         let again = before.is_some_and(|(_, leader)| leader == server);
         self.oracle.marks.reach_if(again, Mark::Reelected);
         let others = self.servers.iter().filter_map(|it| it.replica.as_ref());

@@ -29,7 +29,8 @@ impl Cluster {
         let Some(it) = self.clients.get_mut(client) else {
             return;
         };
-        let acts = it.wake(now, ending, committed, &mut self.dice);
+        let view = (committed, &self.oracle.ensemble);
+        let acts = it.wake(now, ending, view, &mut self.dice);
         self.act(client, acts);
         if self.clients.get(client).is_some_and(|it| !it.is_over()) {
             let think = self.config.think_us;

@@ -54,31 +54,46 @@ impl Cluster {
     /// True if all servers are up, but those that may vote are no quorum, because disks were destroyed
     /// and a power cut has struck others amid their refill: nobody can lead until an operator comes.
     fn is_stranded(&self) -> bool {
-        let replicas = || self.servers.iter().map(|it| it.replica.as_ref());
+        let members = self.members();
+        let replica_of = |place: &usize| self.servers.get(*place).map(|it| it.replica.as_ref());
+        let replicas = || members.iter().filter_map(replica_of);
         let votes = |place: usize| {
             let replica = self.servers.get(place).and_then(|it| it.replica.as_ref());
             replica.is_some_and(|it| it.broadcast().may_vote())
         };
         let led = replicas().flatten().any(|it| it.role() != Role::Looking);
+        // A change that began before its leader noticed counts for those who have it in their logs.
+        let mut in_force = self.oracle.in_force();
         let destroyed = [Fault::Wipe, Fault::BitFlip, Fault::RottenImage];
         let destroyed = destroyed.into_iter().map(|it| self.counts.of_fault(it));
         destroyed.sum::<u64>() > 0
             && !led
             && replicas().all(|it| it.is_some())
-            && !self.oracle.ensemble.is_quorum(|id| votes(place_of(id)))
+            && !in_force.all(|ensemble| ensemble.is_quorum(|id| votes(place_of(id))))
     }
 
     fn judge_election(&mut self) -> Result<(), Violation> {
-        let up = self.servers.iter().all(|it| it.replica.is_some());
-        let replicas = || self.servers.iter().filter_map(|it| it.replica.as_ref());
-        let led = replicas().any(|it| matches!(it.role(), Role::Leading { .. }));
+        let members = self.members();
+        let mut servers = members.iter().filter_map(|place| self.servers.get(*place));
+        let up = servers.all(|it| it.replica.is_some());
+        let mut replicas = self.servers.iter().filter_map(|it| it.replica.as_ref());
+        let led = replicas.any(|it| matches!(it.role(), Role::Leading { .. }));
         let silence_us = 400_000;
         self.election.check(self.now, (up, led), silence_us)
     }
 
     fn missing(&self) -> Missing {
         let mut missing = Missing::default();
-        let replicas = self.servers.iter().map(|it| it.replica.as_ref());
+        let members = self.members();
+        let replicas = members.iter().map(|place| {
+            let it = self.servers.get(*place);
+            (*place, it.and_then(|it| it.replica.as_ref()))
+        });
+        missing.unless(
+            self.oracle.ensemble.outgoing.is_none(),
+            "completion",
+            || "a change of the ensemble is not settled".to_owned(),
+        );
         convergence::check(&mut missing, replicas, self.committed());
         let sessions = self.oracle.tree.session_count();
         completion::check(&mut missing, &self.clients, sessions);

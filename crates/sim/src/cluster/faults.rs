@@ -1,9 +1,12 @@
 //! What strikes: each kind at random times, until the run is to come to rest.
 
+use zareba_model::ServerId;
+
 use super::power::End;
-use super::{Cluster, Event};
+use super::{Cluster, Event, id_of, place_of};
 use crate::fault::Fault;
 use crate::network::Pair;
+use crate::server::Server;
 
 impl Cluster {
     pub(super) fn schedule_faults(&mut self) {
@@ -263,11 +266,14 @@ impl Cluster {
     /// Destroys something that is durable, but never on more than a minority: beyond it, nothing can
     /// be promised.
     fn destroy(&mut self, fault: Fault, server: usize) -> bool {
-        let impaired = (0..self.servers.len()).filter(|place| *place != server);
-        let others = impaired
-            .filter(|place| self.server(*place).impaired)
-            .count();
-        if others + 1 > (self.servers.len() - 1) / 2 {
+        let sound = |id: ServerId| {
+            let it = self.servers.get(place_of(id));
+            id != id_of(server) && it.is_some_and(|it| !it.impaired)
+        };
+        let is_here = |it: &Server| it.boot > 0 && !it.retired;
+        if !self.servers.get(server).is_some_and(is_here)
+            || !self.oracle.in_force().all(|it| it.is_quorum(sound))
+        {
             return false;
         }
         let Some(it) = self.servers.get_mut(server) else {

@@ -29,7 +29,7 @@ impl Cluster {
     pub(super) fn start(&mut self, server: usize) -> Result<(), Violation> {
         let now = self.now;
         let it = self.server(server);
-        if it.replica.is_some() {
+        if it.replica.is_some() || it.retired {
             return Ok(());
         }
         let opened = match it.storage.open() {
@@ -164,8 +164,9 @@ impl Cluster {
 
     fn replica_config(&self, server: usize) -> zareba_replica::Config {
         let of = &self.config;
-        let voters = (0..of.servers).map(id_of);
-        let mut zab = zareba_zab::Config::new(id_of(server), voters);
+        let mut zab = zareba_zab::Config::new(id_of(server), []);
+        let bootstrap = self.servers.get(server).and_then(|it| it.bootstrap.clone());
+        zab.ensemble = bootstrap.unwrap_or_default();
         zab.window_entries = of.window_entries;
         zab.batch_entries_max = of.batch_entries;
         zab.counter_max = of.counter_max;

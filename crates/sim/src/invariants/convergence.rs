@@ -1,7 +1,7 @@
-//! I33: once the faults are over, all servers come to the same transaction and the same tree, which
+//! I33: once the faults are over, all members come to the same transaction and the same tree, which
 //! is the newest there is.
 
-use zareba_model::Zxid;
+use zareba_model::{ServerId, Zxid};
 use zareba_replica::Replica;
 use zareba_zab::Role;
 
@@ -10,14 +10,14 @@ use crate::lock_plugin::Plugins;
 
 const NAME: &str = "convergence";
 
-/// What is still missing.
+/// What is still missing at the members.
 pub(crate) fn check<'a>(
     missing: &mut Missing,
-    replicas: impl Iterator<Item = Option<&'a Replica<Plugins>>>,
+    replicas: impl Iterator<Item = (usize, Option<&'a Replica<Plugins>>)>,
     committed: Zxid,
 ) {
     let mut leaders = 0;
-    for (place, replica) in replicas.enumerate() {
+    for (place, replica) in replicas {
         let Some(replica) = replica else {
             missing.note(NAME, || format!("server {place} is down"));
             continue;
@@ -29,7 +29,11 @@ pub(crate) fn check<'a>(
         missing.unless(applied == committed, NAME, || {
             format!("server {place} has {applied}, but {committed} was delivered")
         });
-        missing.unless(replica.broadcast().may_vote(), NAME, || {
+        let is_voter = replica
+            .broadcast()
+            .ensemble()
+            .is_voter(ServerId(place as u64 + 1));
+        missing.unless(!is_voter || replica.broadcast().may_vote(), NAME, || {
             format!("server {place} was not refilled")
         });
         leaders += usize::from(matches!(replica.role(), Role::Leading { .. }));

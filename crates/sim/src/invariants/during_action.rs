@@ -104,6 +104,15 @@ impl Attempt {
                 self.fed = entries.last().map(|entry| entry.zxid);
                 fits && is_leader && self.commits(*committed)
             }
+            Message::Inform {
+                epoch,
+                after,
+                entries,
+            } => {
+                let fits = self.epoch == *epoch && self.fed == Some(*after) && !entries.is_empty();
+                self.fed = entries.last().map(|entry| entry.zxid);
+                fits && is_leader
+            }
             Message::NewLeader {
                 join,
                 epoch,

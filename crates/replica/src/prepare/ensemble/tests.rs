@@ -179,6 +179,16 @@ fn a_change_that_leaves_too_few_level_voters_is_refused_and_names_who_is_missing
 }
 
 #[test]
+fn a_number_is_not_given_twice() {
+    let mut leader = Leader::of_three();
+    leader.changed(remove(3));
+    let fault = leader.change(add(3), None).unwrap_err();
+    assert_eq!(fault.code, ErrorCode::BadArguments);
+    assert!(fault.message.contains("the next free one is 4"), "{fault}");
+    leader.changed(add(4));
+}
+
+#[test]
 fn the_next_change_waits_until_the_one_before_is_settled() {
     let mut leader = Leader::of_three();
     leader.change(remove(3), None).unwrap();
