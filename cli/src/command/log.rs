@@ -99,6 +99,13 @@ fn record_json(line: &LogLine) -> Value {
 
 /// Everything but the records.
 fn say(report: &StoppedData, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Text => say_text(report),
+        Format::Json => say_json(report),
+    }
+}
+
+fn say_json(report: &StoppedData) -> anyhow::Result<()> {
     let log = &report.log;
     let epochs = log.epochs.promised();
     let image = report.image.map(|image| {
@@ -108,32 +115,34 @@ fn say(report: &StoppedData, format: Format) -> anyhow::Result<()> {
             "digest": image.digest.map(|digest| format!("{digest:016x}")),
         })
     });
-    if format == Format::Json {
-        let segment = |it: &zareba_server::SegmentFound| {
-            json!({
-                "file": it.file,
-                "length": it.length,
-                "base": it.part.map(|(base, _)| base.to_string()),
-                "used": it.part.map(|(_, end)| end),
-            })
-        };
-        return output::line(json!({
-            "kind": "summary",
-            "base": log.base.to_string(),
-            "last": log.last.to_string(),
-            "committed": log.committed.to_string(),
-            "accepted_epoch": epochs.map(|epochs| epochs.accepted.0),
-            "current_epoch": epochs.map(|epochs| epochs.current.0),
-            "image": image,
-            "segments": log.segments.iter().map(segment).collect::<Vec<_>>(),
-            "findings": report.findings.iter().map(|it| json!({
-                "damage": it.is_damage,
-                "found": it.found,
-                "consequence": it.consequence,
-                "advice": it.advice,
-            })).collect::<Vec<_>>(),
-        }));
-    }
+    let segment = |it: &zareba_server::SegmentFound| {
+        json!({
+            "file": it.file,
+            "length": it.length,
+            "base": it.part.map(|(base, _)| base.to_string()),
+            "used": it.part.map(|(_, end)| end),
+        })
+    };
+    output::line(json!({
+        "kind": "summary",
+        "base": log.base.to_string(),
+        "last": log.last.to_string(),
+        "committed": log.committed.to_string(),
+        "accepted_epoch": epochs.map(|epochs| epochs.accepted.0),
+        "current_epoch": epochs.map(|epochs| epochs.current.0),
+        "image": image,
+        "segments": log.segments.iter().map(segment).collect::<Vec<_>>(),
+        "findings": report.findings.iter().map(|it| json!({
+            "damage": it.is_damage,
+            "found": it.found,
+            "consequence": it.consequence,
+            "advice": it.advice,
+        })).collect::<Vec<_>>(),
+    }))
+}
+
+fn say_text(report: &StoppedData) -> anyhow::Result<()> {
+    let log = &report.log;
     for segment in &log.segments {
         output::line(match segment.part {
             Some((base, end)) => format!(
@@ -146,7 +155,7 @@ fn say(report: &StoppedData, format: Format) -> anyhow::Result<()> {
             ),
         })?;
     }
-    output::line(match epochs {
+    output::line(match log.epochs.promised() {
         Some(epochs) => format!(
             "epochs: accepted {}, current {}",
             epochs.accepted, epochs.current
@@ -154,7 +163,10 @@ fn say(report: &StoppedData, format: Format) -> anyhow::Result<()> {
         None => "epochs: none that can be read".to_owned(),
     })?;
     output::line(match report.image {
-        Some(image) => format!("image: from {} to {}", image.start, image.end),
+        Some(image) if image.end > Zxid::ZERO => {
+            format!("image: from {} to {}", image.start, image.end)
+        }
+        Some(_) => "image: empty, no checkpoint yet".to_owned(),
         None => "image: none".to_owned(),
     })?;
     output::line(format!(

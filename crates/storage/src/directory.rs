@@ -61,14 +61,14 @@ impl Directory {
         let name = path.join(LOCK_FILE);
         let lock = match File::open(&name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StorageError::NotOurs(path.to_owned()));
+                return Err(StorageError::Nothing(path.to_owned()));
             }
             opened => opened.map_err(|error| io_error("open", &name, error))?,
         };
         let lock = try_lock(lock, path)?;
         match fs::read_to_string(path.join(FORMAT_FILE)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StorageError::NotOurs(path.to_owned()));
+                return Err(StorageError::Nothing(path.to_owned()));
             }
             read => check_format_text(path, read)?,
         }

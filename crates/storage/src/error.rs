@@ -22,6 +22,12 @@ pub enum StorageError {
          server an empty or a new directory"
     )]
     NotOurs(PathBuf),
+    /// There is nothing to look at.
+    #[error(
+        "there is no data of a server in {0} (it has no file `format`); give the directory that \
+         `data_dir` names in the server's configuration"
+    )]
+    Nothing(PathBuf),
     /// Another version wrote it.
     #[error(
         "the data directory {path} has format {found:?}, and this program knows {known:?}; start \

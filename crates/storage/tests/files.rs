@@ -460,5 +460,5 @@ fn looking_at_data_changes_no_byte_and_needs_the_directory_for_itself() {
     assert!(matches!(refused, StorageError::InUse(_)), "{refused}");
     drop(store);
     let nothing = Inspected::open(home.path(), &aside).err().unwrap();
-    assert!(matches!(nothing, StorageError::NotOurs(_)), "{nothing}");
+    assert!(matches!(nothing, StorageError::Nothing(_)), "{nothing}");
 }
