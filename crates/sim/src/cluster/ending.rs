@@ -89,14 +89,11 @@ impl Cluster {
             let it = self.servers.get(*place);
             (*place, it.and_then(|it| it.replica.as_ref()))
         });
-        missing.unless(
-            self.oracle.ensemble.outgoing.is_none(),
-            "completion",
-            || "a change of the ensemble is not settled".to_owned(),
-        );
         convergence::check(&mut missing, replicas, self.committed());
         let sessions = self.oracle.tree.session_count();
         completion::check(&mut missing, &self.clients, sessions);
+        let is_settled = self.oracle.ensemble.outgoing.is_none();
+        completion::of_change(&mut missing, is_settled);
         missing
     }
 }

@@ -1,5 +1,5 @@
-//! I34: once the faults are over, every request is answered, and every session that no client holds
-//! ends.
+//! I34: once the faults are over, every request is answered, every session that no client holds
+//! ends, and a change of the ensemble that has begun is settled.
 
 use super::Missing;
 use crate::client::Client;
@@ -15,5 +15,12 @@ pub(crate) fn check(missing: &mut Missing, clients: &[Client], sessions: usize) 
     }
     missing.unless(sessions == 0, NAME, || {
         format!("{sessions} sessions live on")
+    });
+}
+
+/// The same for a change of the ensemble.
+pub(crate) fn of_change(missing: &mut Missing, is_settled: bool) {
+    missing.unless(is_settled, NAME, || {
+        "a change of the ensemble is not settled".to_owned()
     });
 }
