@@ -145,7 +145,10 @@ impl Oracle {
             Some(known) => {
                 let both = (known, &entry.payload);
                 invariants::prefix_consistency::of_content(server, zxid, both)?;
-                let is_committed = || zxid <= self.announced || self.is_held(zxid);
+                // An earlier leader that knows nothing of its successor goes by its own ensemble.
+                let newest = self.established.newest().map(|(epoch, _)| epoch);
+                let is_old = newest.is_some_and(|newest| zxid.epoch < newest);
+                let is_committed = || is_old || zxid <= self.announced || self.is_held(zxid);
                 invariants::observers::check(self.in_force(), server, zxid, is_committed)
             }
             None => {
