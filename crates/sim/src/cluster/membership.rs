@@ -1,6 +1,8 @@
 //! Members come and go: new ones are started once they are known, links follow the ensemble, and who
 //! has left stays away.
 
+use std::cmp::Ordering;
+
 use zareba_model::Ensemble;
 
 use super::power::End;
@@ -47,16 +49,19 @@ impl Cluster {
         }
     }
 
-    /// True if the one of both that knows the newer ensemble has the other one in it: a server that
-    /// was away while all it knew were replaced must be let in by those it does not know.
+    /// True if both have each other as members, as far as they know. One that knows the newer ensemble
+    /// decides alone: a server that was away while all it knew were replaced must be let in by those
+    /// it does not know.
     pub(super) fn are_peers(&self, Pair(low, high): Pair) -> bool {
         let (Some(one), Some(other)) = (self.servers.get(low), self.servers.get(high)) else {
             return false;
         };
-        if one.ensemble.version >= other.ensemble.version {
-            one.ensemble.contains(id_of(high))
-        } else {
-            other.ensemble.contains(id_of(low))
+        let one_has = one.ensemble.contains(id_of(high));
+        let other_has = other.ensemble.contains(id_of(low));
+        match one.ensemble.version.cmp(&other.ensemble.version) {
+            Ordering::Greater => one_has,
+            Ordering::Equal => one_has && other_has,
+            Ordering::Less => other_has,
         }
     }
 
