@@ -110,6 +110,7 @@ impl Cluster {
             };
             Server {
                 bootstrap: founds.then(|| founding.clone()),
+                founds,
                 ..Server::new(config.segment_bytes, clock, config.planted())
             }
         });

@@ -58,8 +58,10 @@ pub(crate) struct Opened {
     /// The log's entries, as the server goes on from them.
     pub(crate) entries: Vec<Entry>,
     pub(crate) base: Zxid,
-    /// It must be refilled before it votes.
+    /// Something that was durable may be missing.
     pub(crate) damaged: bool,
+    /// It never held a history, as far as can be told.
+    pub(crate) is_new: bool,
     /// What is missing from the log that once was durable.
     pub(crate) damage: Option<Damage>,
     pub(crate) epochs: Epochs,
@@ -76,7 +78,7 @@ pub(crate) struct Storage {
     device: Rc<RefCell<Medium>>,
     log: Option<Log<Rc<RefCell<Medium>>>>,
     image: Image,
-    /// Nothing says any more that this server never was a member: it must be refilled.
+    /// It had held something and nothing has replaced it yet. The server cannot know.
     wiped: bool,
     layout: zareba_log::Config,
     queue: VecDeque<Job>,
@@ -133,14 +135,15 @@ impl Storage {
             }
             entries.extend(read);
         }
-        let damaged =
-            (found.damage.is_some() || self.wiped) && !self.planted.has(ShellBug::DamagedVotes);
+        let is_new = found.epochs.current == Epoch(0);
+        let forgives = self.planted.has(ShellBug::DamagedVotes);
+        let damaged = (found.damage.is_some() || self.wiped) && !forgives;
         let recovered = recovery.finish(RecoveredLog {
             accepted_epoch: found.epochs.accepted,
             current_epoch: found.epochs.current,
             tail: entries.clone(),
             tail_base: from,
-            may_vote: !damaged,
+            may_vote: forgives || (found.damage.is_none() && !is_new),
         })?;
         self.log = Some(log);
         Ok(Opened {
@@ -148,6 +151,7 @@ impl Storage {
             entries,
             base: from,
             damaged,
+            is_new,
             damage: found.damage,
             epochs: found.epochs,
             torn_bytes: found.torn_bytes,
@@ -292,7 +296,7 @@ impl Storage {
         self.log = None;
     }
 
-    /// Everything is gone. Its owner knows that it was a member before.
+    /// Everything is gone, and the server starts as a new one.
     pub(crate) fn wipe(&mut self) {
         *self.device.borrow_mut() = Medium::default();
         self.image = Image::default();

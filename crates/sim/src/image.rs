@@ -120,7 +120,7 @@ impl Image {
             end,
             digest: Some(digest),
             upto: end,
-            ..self.meta
+            discard_segments_up_to: 0,
         };
     }
 

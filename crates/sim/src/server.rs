@@ -65,6 +65,8 @@ pub(crate) struct Server {
     pub(crate) heard: Heard,
     /// What it was told of the ensemble before it began; none for a server that never was a member.
     pub(crate) bootstrap: Option<Ensemble>,
+    /// It is of those that the ensemble begins with, and is started as one of them always.
+    pub(crate) founds: bool,
     /// It has left the ensemble and stays away.
     pub(crate) retired: bool,
     /// The ensemble it goes by: with whom it holds links.
@@ -92,6 +94,7 @@ impl Server {
             struck: false,
             heard: Heard::default(),
             bootstrap: None,
+            founds: false,
             retired: false,
             ensemble: Ensemble::default(),
         }

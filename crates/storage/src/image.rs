@@ -32,7 +32,8 @@ pub struct ImageMeta {
     pub digest: Option<u64>,
     /// The newest transaction of which there is any effect, in a pass under way too.
     pub upto: Zxid,
-    /// Log segments up to this number are of a past that a snapshot has replaced.
+    /// Log segments up to this number are of a past that a snapshot has replaced; 0 once a pass has
+    /// ended behind it.
     pub discard_segments_up_to: u64,
 }
 
@@ -197,7 +198,9 @@ impl Image {
             start,
             end,
             digest: Some(digest),
-            ..head.meta
+            upto: head.meta.upto,
+            // The log was begun anew long ago: whoever misses its files now has lost them.
+            discard_segments_up_to: 0,
         };
         self.write_head(head)
     }

@@ -238,6 +238,30 @@ fn a_crash_between_the_flip_and_the_reset_leaves_no_old_log() {
 }
 
 #[test]
+fn a_log_that_vanishes_behind_a_snapshot_and_a_checkpoint_is_damage() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path());
+    store.log.append(&entries(1..=300), Zxid::ZERO).unwrap();
+    store.log.sync().unwrap();
+    let base = Zxid::new(1, 300);
+    store.image.begin_install(base).unwrap();
+    store.finish_install(base).unwrap();
+    store.log.append(&entries(301..=310), base).unwrap();
+    store.log.sync().unwrap();
+    store.image.finish_checkpoint(base, base, 7).unwrap();
+    drop(store);
+    let is_segment = |path: &Path| path.to_string_lossy().contains("/log-");
+    let files = fs::read_dir(home.path().join("log")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let segments: Vec<_> = files.filter(|path| is_segment(path)).collect();
+    assert!(!segments.is_empty());
+    for segment in segments {
+        fs::remove_file(segment).unwrap();
+    }
+    assert!(open(home.path()).recovered.damage.is_some());
+}
+
+#[test]
 fn an_abandoned_installation_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut image = Image::open(home.path()).unwrap();

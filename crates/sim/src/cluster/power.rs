@@ -37,8 +37,9 @@ impl Cluster {
             Err(error) => return self.cannot_start(server, &error),
         };
         self.judge_recovery(server, &opened)?;
-        let config = self.replica_config(server);
+        let mut config = self.replica_config(server);
         let it = self.server(server);
+        config.zab.may_begin = it.founds && opened.is_new && opened.damage.is_none();
         it.boot += 1;
         it.started_at = now;
         it.damaged = opened.damaged;
