@@ -72,7 +72,7 @@ faults! {
     /// A disk has no room for new files for a while.
     DiskFull: "full disks", 800..4_000 ms, 20%;
     /// One call to a disk fails, and the next would succeed.
-    DiskError: "disk errors", 800..4_000 ms, 20%;
+    DiskError: "disk errors", 500..3_000 ms, 30%;
     /// A bit of what is durable flips, and nobody notices yet.
     BitFlip: "flipped bits", 800..4_000 ms, 20%;
     /// An image becomes unreadable, and nobody notices yet.
