@@ -191,6 +191,23 @@ impl Ensemble {
             .collect()
     }
 
+    /// This ensemble, with the members of an earlier one that are none of it any more among the
+    /// outgoing ones. No quorum is to be counted in it: it says with whom to speak.
+    #[must_use]
+    pub fn with_leavers_of(&self, earlier: &Self) -> Self {
+        let mut all = self.clone();
+        if earlier.version >= self.version {
+            return all;
+        }
+        for (server, member) in earlier.everybody() {
+            if !self.contains(server) {
+                let outgoing = all.outgoing.get_or_insert_default();
+                outgoing.insert(server, member.clone());
+            }
+        }
+        all
+    }
+
     /// The ensemble while that change is under way, or right behind it if no quorum changes.
     pub fn change(&self, change: &EnsembleChange) -> Result<Self, EnsembleError> {
         if self.outgoing.is_some() {
@@ -364,6 +381,23 @@ mod tests {
             weight: 1,
             group: 0,
         }
+    }
+
+    #[test]
+    fn those_who_leave_stay_with_whom_to_speak() {
+        let before = Ensemble {
+            version: 4,
+            ..Ensemble::of_voters([1, 2, 3].map(ServerId))
+        };
+        let behind = Ensemble {
+            version: 5,
+            ..Ensemble::of_voters([1, 2].map(ServerId))
+        };
+        let all = behind.with_leavers_of(&before);
+        assert!(all.contains(ServerId(3)) && !all.members.contains_key(&ServerId(3)));
+        assert_eq!(behind.with_leavers_of(&behind), behind);
+        // An earlier one that is a later one has nobody who leaves.
+        assert_eq!(before.with_leavers_of(&behind), before);
     }
 
     #[test]

@@ -44,7 +44,9 @@ pub enum Output {
     /// The role changed.
     Role(Role),
     /// These are the members from now on, as they are known here: hold links to them and to nobody
-    /// else. Comes first of all outputs, and again with every change.
+    /// else. Comes first of all outputs, and again with every change. Who is left out by a change that
+    /// is in force and not applied yet stands among the outgoing members: it may still have to lead
+    /// until the others know that too.
     Ensemble(Ensemble),
     /// This server is no member since that version of the ensemble: stop it.
     Removed { version: u64 },

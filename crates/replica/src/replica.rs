@@ -117,6 +117,7 @@ impl<P: PluginRuntime> Replica<P> {
         let mut world = Box::<World>::default();
         world.tree = recovered.tree;
         world.spares_nodes_in_flight = config.has_bug(crate::bug::Bug::CloseSparesNodesInFlight);
+        let members = membership::members_of(&world.tree);
         let mut replica = Self {
             me: config.zab.me,
             config,
@@ -146,14 +147,13 @@ impl<P: PluginRuntime> Replica<P> {
             arrived: None,
             log: Vec::new(),
             confirming: Confirming::default(),
-            members: BTreeSet::new(),
+            members,
             was_removed: false,
             leaves_at: None,
             newcomers: BTreeMap::new(),
             last_newcomer: 0,
         };
-        replica.follow_ensemble(outputs);
-        outputs.push(Output::Ensemble(replica.zab.ensemble().clone()));
+        outputs.push(Output::Ensemble(replica.linked()));
         replica.compile_new(outputs);
         replica.handle(now, Input::Tick, outputs);
         replica
@@ -324,7 +324,7 @@ impl<P: PluginRuntime> Replica<P> {
                     }
                     ZabOutput::Deliver(entry) => self.deliver(&entry, outputs),
                     ZabOutput::Role(role) => self.on_role(role, outputs),
-                    ZabOutput::Ensemble(ensemble) => outputs.push(Output::Ensemble(ensemble)),
+                    ZabOutput::Ensemble(_) => outputs.push(Output::Ensemble(self.linked())),
                     ZabOutput::SendSnapshot { to, base } => {
                         assert_eq!(base, self.world.tree.applied(), "streams start at the tree");
                         self.outgoing.start(to, base);
@@ -471,9 +471,13 @@ impl<P: PluginRuntime> Replica<P> {
     fn on_leaders_word(&mut self, from: ServerId, relay: Relay, outputs: &mut Vec<Output>) {
         let epoch = self.epoch();
         let leader = from;
-        if self.role != (Role::Following { leader, epoch }) {
-            return;
+        if self.role == (Role::Following { leader, epoch }) {
+            self.hear_answer(relay, outputs);
         }
+    }
+
+    /// The leader's answer, also if that is this server.
+    fn hear_answer(&mut self, relay: Relay, outputs: &mut Vec<Output>) {
         match relay {
             Relay::Refused(refused) => {
                 self.defer(refused.after, Deferred::Refused(refused), outputs);
@@ -494,7 +498,7 @@ impl<P: PluginRuntime> Replica<P> {
             } => {
                 self.on_joining(nonce, result, after, outputs);
             }
-            _ => {}
+            other => panic!("no leader ever answers with {other:?}"),
         }
     }
 

@@ -247,7 +247,7 @@ impl Leading {
         learner.is_some_and(|learner| learner.step >= Step::Synchronized)
     }
 
-    /// True if that follower serves, its log nearly as long as this one.
+    /// True if that follower serves and knows that it may vote, its log nearly as long as this one.
     pub(crate) fn is_level(&self, member: &Member, server: ServerId) -> bool {
         if server == member.config.me {
             return true;
@@ -256,7 +256,7 @@ impl Leading {
         let lag = |learner: &LearnerProgress| member.history.count(learner.acked, last);
         self.learners
             .get(&server)
-            .filter(|learner| learner.step == Step::Serving)
+            .filter(|learner| learner.step == Step::Serving && learner.round >= learner.knows_by)
             .and_then(lag)
             .is_some_and(|lag| lag <= member.config.lag_entries_max)
     }

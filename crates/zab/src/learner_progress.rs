@@ -62,6 +62,8 @@ pub(crate) struct LearnerProgress {
     pub(crate) told: Zxid,
     /// The last ping it has answered.
     pub(crate) round: u64,
+    /// Once it has answered this ping, it knows that it may vote; 0 if it knew when it knocked.
+    pub(crate) knows_by: u64,
     /// A snapshot is on its way to it.
     pub(crate) in_snapshot: bool,
     /// The log on disk is being read for it.
@@ -84,6 +86,7 @@ impl LearnerProgress {
             sent: Zxid::ZERO,
             told: Zxid::ZERO,
             round: 0,
+            knows_by: if knock.may_vote { 0 } else { u64::MAX },
             in_snapshot: false,
             reading: None,
             under_way: VecDeque::new(),

@@ -91,22 +91,21 @@ impl Looking {
         let Vote {
             round, candidate, ..
         } = vote;
-        if vote.phase != Phase::Looking {
-            return self.on_standing(member, from, vote);
-        }
-        self.standing.remove(&from);
         if vote.knows_nothing() {
             self.empty.insert(from);
         } else {
             self.empty.remove(&from);
         }
+        if !member.may_vote && member.begins_with(&self.empty) {
+            member.may_vote = true;
+            return Next::Look;
+        }
+        if vote.phase != Phase::Looking {
+            return self.on_standing(member, from, vote);
+        }
+        self.standing.remove(&from);
         if !member.may_vote {
-            member.may_vote = member.begins_with(&self.empty);
-            return if member.may_vote {
-                Next::Look
-            } else {
-                Next::Stay
-            };
+            return Next::Stay;
         }
         if round < member.round {
             // Also the word of a server that may not vote, whose round is 0.
@@ -155,7 +154,6 @@ impl Looking {
             return Next::Follow(leader);
         }
         self.votes.remove(&from);
-        self.empty.remove(&from);
         self.standing.insert(from, leader);
         let behind = |server| self.standing.get(&server) == Some(&leader);
         let me = member.may_vote.then_some(member.config.me);

@@ -67,11 +67,10 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// True if its sender looks for a leader and knows of no transaction: it has none, for nobody
-    /// votes for a worse candidate than itself.
+    /// True if its sender has no transaction: nobody votes for a worse candidate than itself, and who
+    /// stands behind a leader says how long its own log is.
     pub(crate) fn knows_nothing(&self) -> bool {
-        let is_empty = self.candidate.last_zxid == Zxid::ZERO && self.ensemble_version == 0;
-        self.phase == Phase::Looking && is_empty
+        self.candidate.last_zxid == Zxid::ZERO && self.ensemble_version == 0
     }
 }
 

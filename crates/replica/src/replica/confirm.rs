@@ -73,8 +73,29 @@ impl<P: PluginRuntime> Replica<P> {
         });
     }
 
+    /// Answers a server, at once or, if it is a refusal, once that is confirmed; what was staged for
+    /// it is taken back then.
+    pub(super) fn answer_or_refuse(
+        &mut self,
+        to: ServerId,
+        relay: Relay,
+        is_refusal: bool,
+        outputs: &mut Vec<Output>,
+    ) {
+        if is_refusal {
+            self.world.abort();
+            self.say_once_confirmed(to, relay, None);
+        } else {
+            self.answer_server(to, relay, outputs);
+        }
+    }
+
     /// Says what a quorum has confirmed.
     pub(super) fn say_confirmed(&mut self, outputs: &mut Vec<Output>) {
+        let leading = self.leading.as_ref();
+        if leading.is_none_or(|leading| leading.unconfirmed.0.is_empty()) {
+            return;
+        }
         let confirmed = self.zab.confirmed_round();
         loop {
             let words = self

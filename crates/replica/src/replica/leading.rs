@@ -244,13 +244,8 @@ impl<P: PluginRuntime> Replica<P> {
             result,
             after: self.last_proposed(),
         };
-        if is_refusal {
-            self.world.abort();
-            // A session unknown to a leader that has a successor may be the successor's.
-            self.say_once_confirmed(from, relay, None);
-        } else {
-            self.answer_server(from, relay, outputs);
-        }
+        // A session unknown to a leader that has a successor may be the successor's.
+        self.answer_or_refuse(from, relay, is_refusal, outputs);
     }
 
     pub(super) fn lead_touch(&mut self, sessions: &[SessionId]) {
@@ -272,28 +267,7 @@ impl<P: PluginRuntime> Replica<P> {
         if to != self.me {
             return outputs.push(Output::SendRelay { to, relay });
         }
-        match relay {
-            Relay::Refused(refused) => {
-                self.defer(refused.after, super::Deferred::Refused(refused), outputs);
-            }
-            Relay::Opening { nonce, session } => self.on_opening(nonce, session),
-            Relay::Attaching {
-                nonce,
-                result,
-                after,
-            } => {
-                self.on_attaching(nonce, result, after, outputs);
-            }
-            Relay::Confirmed { nonce, zxid } => self.on_confirmed(nonce, zxid, outputs),
-            Relay::Joining {
-                nonce,
-                result,
-                after,
-            } => {
-                self.on_joining(nonce, result, after, outputs);
-            }
-            other => panic!("a leader must never answer itself with {other:?}"),
-        }
+        self.hear_answer(relay, outputs);
     }
 
     /// Stages a transaction; `None` if this server does not lead.

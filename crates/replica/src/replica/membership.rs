@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use zareba_model::{ErrorCode, Fault, JoinRequest, Relay, ServerId};
+use zareba_model::{Ensemble, ErrorCode, Fault, JoinRequest, Relay, ServerId};
+use zareba_tree::Tree;
 use zareba_wire::{Joined, ServerMessage};
 
 use super::{Deferred, Replica};
@@ -17,6 +18,14 @@ use crate::plugin::PluginRuntime;
 pub(super) struct Newcomer {
     connection: ConnectionId,
     request: JoinRequest,
+}
+
+/// Everybody who belongs to the ensemble as it is applied.
+pub(super) fn members_of(tree: &Tree) -> BTreeSet<ServerId> {
+    let ensemble = tree.ensemble().into_iter();
+    ensemble
+        .flat_map(|ensemble| ensemble.everybody().into_keys())
+        .collect()
 }
 
 impl<P: PluginRuntime> Replica<P> {
@@ -53,9 +62,12 @@ impl<P: PluginRuntime> Replica<P> {
             return;
         };
         let version = ensemble.version;
-        let members: BTreeSet<_> = ensemble.everybody().into_keys().collect();
+        let members = members_of(&self.world.tree);
         let before = std::mem::replace(&mut self.members, members);
         self.tell_members(outputs);
+        if before != self.members {
+            outputs.push(Output::Ensemble(self.linked()));
+        }
         if self.leading.is_none() {
             return;
         }
@@ -67,6 +79,15 @@ impl<P: PluginRuntime> Replica<P> {
                 to: *gone,
                 relay: Relay::Removed { version },
             });
+        }
+    }
+
+    /// The ensemble in force, with those who leave by what is not applied here yet.
+    pub(super) fn linked(&self) -> Ensemble {
+        let in_force = self.zab.ensemble();
+        match self.world.tree.ensemble() {
+            Some(applied) => in_force.with_leavers_of(applied),
+            None => in_force.clone(),
         }
     }
 
@@ -196,12 +217,7 @@ impl<P: PluginRuntime> Replica<P> {
             result,
             after: self.last_proposed(),
         };
-        if is_refusal {
-            self.world.abort();
-            self.say_once_confirmed(from, relay, None);
-        } else {
-            self.answer_server(from, relay, outputs);
-        }
+        self.answer_or_refuse(from, relay, is_refusal, outputs);
     }
 
     pub(super) fn on_joining(

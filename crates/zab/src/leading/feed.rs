@@ -12,12 +12,12 @@
 //! not acked is bounded ([`crate::Config::feed_bytes_max`]), so that a slow follower costs no memory
 //! here and pings never wait behind more than that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zareba_model::{Entry, ServerId, Zxid};
 
 use super::Leading;
-use crate::config::Config;
+use crate::config::{Bug, Config};
 use crate::input::LogRead;
 use crate::learner_progress::{Reading, Step};
 use crate::member::{Member, send_all};
@@ -45,11 +45,8 @@ impl Leading {
             let known = member.history.behind(after);
             let wanted = known.take_while(|it| !only_committed || it.zxid <= committed);
             let mut entries = cut(&member.config, wanted);
-            if entries
-                .iter()
-                .any(|it| !member.undone.unlisted.contains(&it.zxid))
-            {
-                entries.retain(|it| !member.undone.unlisted.contains(&it.zxid));
+            if member.config.has_bug(Bug::SyncedMissingFromWindow) {
+                leave_out(&mut entries, &member.undone.unlisted);
             }
             self.send_entries(member, to, place, entries, outputs);
         }
@@ -241,6 +238,14 @@ fn cut<'a>(config: &Config, entries: impl Iterator<Item = &'a Entry>) -> Vec<Ent
     };
     let entries = entries.take(config.batch_entries_max.max(1));
     entries.take_while(fits).cloned().collect()
+}
+
+/// What the planted bug does: unless nothing would be left, and nothing sent.
+fn leave_out(entries: &mut Vec<Entry>, unlisted: &BTreeSet<Zxid>) {
+    let is_listed = |entry: &Entry| !unlisted.contains(&entry.zxid);
+    if entries.iter().any(is_listed) {
+        entries.retain(is_listed);
+    }
 }
 
 fn cost(entry: &Entry) -> usize {

@@ -150,7 +150,9 @@ impl Leading {
             }
             learner.step = Step::Serving;
             // Whatever was wrong with its log, it has an established reign's history now.
-            learner.counts = true;
+            if !std::mem::replace(&mut learner.counts, true) {
+                learner.knows_by = self.round + 1;
+            }
             learner.told = committed.min(learner.sent);
             let message = Message::UpToDate {
                 join: learner.join,
