@@ -27,6 +27,7 @@ use crate::fault::Fault;
 use crate::invariants;
 use crate::invariants::caps::Streams;
 use crate::invariants::election_in_time::Election;
+use crate::invariants::expiry;
 use crate::lock_plugin::describe;
 use crate::marks::Mark;
 use crate::network::{Arrival, Network, News, Pair, Passage};
@@ -302,10 +303,11 @@ impl Cluster {
             return Ok(());
         };
         let before = replica.broadcast().role();
+        let mut heard = Vec::new();
         for input in inputs {
             self.trace.input(now, server, &input);
             if let Input::Relay { relay, .. } = &input {
-                it.heard.relay(relay, clock.monotonic.0);
+                heard.extend_from_slice(expiry::spoken_of(relay));
             }
             if let Input::Compiled { sha256, .. } = &input {
                 replica.plugins_mut().install(*sha256);
@@ -319,7 +321,9 @@ impl Cluster {
         {
             self.judge_resignation(server, epoch)?;
         }
-        self.after_batch(server, outputs)
+        self.after_batch(server, outputs)?;
+        self.server(server).heard.hear(heard, clock.monotonic.0);
+        Ok(())
     }
 
     /// Judges a server after a step, and carries out what it wants.

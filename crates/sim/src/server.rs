@@ -50,6 +50,8 @@ pub(crate) struct Server {
     pub(crate) slow_disk_until: u64,
     /// The next write takes so much longer.
     pub(crate) disk_spike_us: u64,
+    /// Until when such a write takes.
+    pub(crate) held_up_until: u64,
     pub(crate) full_disk_until: u64,
     /// The power goes after so many outputs of the next batch.
     pub(crate) dies_after: Option<u64>,
@@ -86,6 +88,7 @@ impl Server {
             started_at: 0,
             slow_disk_until: 0,
             disk_spike_us: 0,
+            held_up_until: 0,
             full_disk_until: 0,
             dies_after: None,
             dies_cutting: false,

@@ -75,7 +75,7 @@ impl Cluster {
     fn judge_election(&mut self) -> Result<(), Violation> {
         let members = self.members();
         let mut servers = members.iter().filter_map(|place| self.servers.get(*place));
-        let up = servers.all(|it| it.replica.is_some());
+        let up = servers.all(|it| it.replica.is_some() && it.held_up_until <= self.now);
         let mut replicas = self.servers.iter().filter_map(|it| it.replica.as_ref());
         let led = replicas.any(|it| matches!(it.role(), Role::Leading { .. }));
         let silence_us = 400_000;

@@ -102,6 +102,7 @@ impl Cluster {
         let boot = it.boot;
         if it.storage.begin_group() {
             it.disk_spike_us = 0;
+            it.held_up_until = now + spike;
             self.schedule.at(at, Event::Disk(server, boot));
         }
     }

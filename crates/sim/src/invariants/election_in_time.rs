@@ -14,7 +14,8 @@ pub(crate) struct Election {
 }
 
 impl Election {
-    /// `up` says that all servers are up, `led` that one of them leads a quorum.
+    /// `up` says that all servers are up and no disk holds one up, `led` that one of them leads a
+    /// quorum. A fault that was prepared before may strike late: the time begins anew behind it.
     pub(crate) fn check(
         &mut self,
         now: u64,
@@ -23,6 +24,9 @@ impl Election {
     ) -> Result<(), Violation> {
         if led {
             self.over = true;
+        }
+        if !up {
+            self.possible_since = None;
         }
         if !up || self.over {
             return Ok(());

@@ -8,6 +8,15 @@ use zareba_tree::Tree;
 
 use crate::violation::{Violation, hold};
 
+/// Whom a follower speaks of.
+pub(crate) fn spoken_of(relay: &Relay) -> &[SessionId] {
+    match relay {
+        Relay::Touch(sessions) => sessions,
+        Relay::Forward(forward) => std::slice::from_ref(&forward.session),
+        _ => &[],
+    }
+}
+
 /// What one server, as a leader, was told of sessions, by its own clock.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
@@ -27,19 +36,11 @@ impl Heard {
         self.heard.values_mut().for_each(|heard| *heard += us);
     }
 
-    /// A follower speaks of sessions.
-    pub(crate) fn relay(&mut self, relay: &Relay, now: u64) {
-        match relay {
-            Relay::Touch(sessions) => {
-                for session in sessions {
-                    self.heard.insert(*session, now);
-                }
-            }
-            Relay::Forward(forward) => {
-                self.heard.insert(forward.session, now);
-            }
-            _ => {}
-        }
+    /// These sessions were spoken of in the batch that is over. What came with it may have been
+    /// handled behind the tick of the clock that ended a session.
+    pub(crate) fn hear(&mut self, sessions: Vec<SessionId>, now: u64) {
+        let heard = sessions.into_iter().map(|session| (session, now));
+        self.heard.extend(heard);
     }
 
     /// This leader proposes a transaction.
