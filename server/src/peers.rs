@@ -71,7 +71,7 @@ impl Peers {
     /// Says so if the configuration names other members than the ensemble has.
     pub(crate) fn compare(&self, ensemble: &Ensemble) {
         let (configured, members) = (list(&self.configured), list(ensemble));
-        if !ensemble.contains(self.me) {
+        if !ensemble.members.contains_key(&self.me) {
             tracing::warn!(
                 server = %self.me,
                 members,

@@ -2,7 +2,7 @@
 //!
 //! It asks the same recovery that the next start will, so that it never says otherwise.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use thiserror::Error;
 use zareba_log::inspection::{EpochsFound, Place, RecordFound};
@@ -82,43 +82,40 @@ pub struct EntryLine {
 impl StoppedData {
     /// Reads the log record by record, then says what there is.
     pub fn dump(path: &Path, line: &mut dyn FnMut(LogLine)) -> Result<Self, StoppedDataError> {
-        let mut inspected = Inspected::open(path, &copy_folder())?;
-        let (image, mut findings) = look_at_image(&inspected);
-        let meta = image.as_ref().map(Image::meta);
-        let origin = meta.map_or(Origin::default(), |meta| meta.origin());
-        let log = inspect(&mut inspected.files, origin, &mut |place| {
-            line(describe(place))
-        })?;
-        findings.extend(judge_log(&log));
-        Ok(Self {
-            log,
-            image: meta,
-            findings,
-        })
+        let (found, _inspected, _image) = Self::look(path, &mut |place| line(describe(place)))?;
+        Ok(found)
     }
 
     /// Reads everything, applies it as the next start would, and compares digests.
     pub fn verify(path: &Path) -> Result<Self, StoppedDataError> {
-        let mut inspected = Inspected::open(path, &copy_folder())?;
-        let (image, mut findings) = look_at_image(&inspected);
+        let (mut found, mut inspected, image) = Self::look(path, &mut |_| {})?;
+        if let Err(reason) = replay(&mut inspected, image.as_ref(), &found.log) {
+            found.findings.push(bad_image(reason));
+        }
+        Ok(found)
+    }
+
+    /// What the image and the log say of themselves, without applying any of it.
+    fn look(
+        path: &Path,
+        visit: &mut dyn FnMut(Place),
+    ) -> Result<(Self, Inspected, Option<Image>), StoppedDataError> {
+        let mut inspected = Inspected::open(path)?;
+        let (image, lost) = match inspected.image() {
+            Ok(image) => (image, None),
+            Err(error) => (None, Some(format!("the image cannot be read: {error}"))),
+        };
         let meta = image.as_ref().map(Image::meta);
         let origin = meta.map_or(Origin::default(), |meta| meta.origin());
-        let log = inspect(&mut inspected.files, origin, &mut |_| {})?;
+        let log = inspect(&mut inspected.files, origin, visit)?;
+        let mut findings: Vec<_> = lost.into_iter().map(bad_image).collect();
         findings.extend(judge_log(&log));
-        if let Err(reason) = replay(&mut inspected, image.as_ref(), &log) {
-            findings.push(Finding {
-                found: reason,
-                consequence: "the image is set aside; what the log cannot make up for comes from the \
-                              leader, and until then the server does not vote",
-                advice: "start the server while a quorum of the others is up",
-                is_damage: true,
-            });
-        }
-        Ok(Self {
+        let found = Self {
             log,
             image: meta,
             findings,
-        })
+        };
+        Ok((found, inspected, image))
     }
 
     /// True if something that was durable is missing or bad.
@@ -127,24 +124,13 @@ impl StoppedData {
     }
 }
 
-/// A folder of this process for the copy of the image.
-fn copy_folder() -> PathBuf {
-    std::env::temp_dir().join(format!("zareba-image-{}", std::process::id()))
-}
-
-fn look_at_image(inspected: &Inspected) -> (Option<Image>, Vec<Finding>) {
-    match inspected.image() {
-        Ok(image) => (image, Vec::new()),
-        Err(error) => {
-            let finding = Finding {
-                found: format!("the image cannot be read: {error}"),
-                consequence: "it is set aside; what the log cannot make up for comes from the \
-                              leader, and until then the server does not vote",
-                advice: "start the server while a quorum of the others is up",
-                is_damage: true,
-            };
-            (None, vec![finding])
-        }
+fn bad_image(found: String) -> Finding {
+    Finding {
+        found,
+        consequence: "the image is set aside; what the log cannot make up for comes from the leader, \
+                      and until then the server does not vote",
+        advice: "start the server while a quorum of the others is up",
+        is_damage: true,
     }
 }
 

@@ -28,16 +28,7 @@ async fn a_wiped_server_and_one_that_is_behind_are_no_quorum() {
     let words = "it does not vote until a leader has refilled it";
     let said = ensemble.log(wiped).matches(words).count();
     assert_eq!(said, 2, "at its first start and at this one");
-    let mut answers = 0;
-    until("both have said often that there is no leader", async || {
-        let statuses = ensemble.statuses().await;
-        for (id, status) in &statuses {
-            assert_eq!(status.leader, None, "server {id} has a leader");
-        }
-        answers += u32::from(statuses.len() == 2);
-        (answers >= ANSWERS).then_some(())
-    })
-    .await;
+    two_wait_for_a_leader(&ensemble).await;
     ensemble.restart(ahead).await;
     ensemble.serving().await;
     ensemble.agree().await;
@@ -50,16 +41,7 @@ async fn a_new_ensemble_begins_when_its_last_voter_is_up() {
     let mut ensemble = Ensemble::prepare(3).await;
     ensemble.restart(1).await;
     ensemble.restart(2).await;
-    let mut answers = 0;
-    until("both have said often that there is no leader", async || {
-        let statuses = ensemble.statuses().await;
-        for (id, status) in &statuses {
-            assert_eq!(status.leader, None, "server {id} has a leader");
-        }
-        answers += u32::from(statuses.len() == 2);
-        (answers >= ANSWERS).then_some(())
-    })
-    .await;
+    two_wait_for_a_leader(&ensemble).await;
     // A restart of one that waits changes nothing.
     ensemble.kill(1).await;
     ensemble.restart(1).await;
@@ -81,4 +63,18 @@ async fn a_new_ensemble_begins_when_its_last_voter_is_up() {
     ensemble.restart(2).await;
     ensemble.agree().await;
     written.verify(&ensemble.client().await, "/log").await;
+}
+
+/// Two servers are up and find no leader, however often they are asked.
+async fn two_wait_for_a_leader(ensemble: &Ensemble) {
+    let mut answers = 0;
+    until("both have said often that there is no leader", async || {
+        let statuses = ensemble.statuses().await;
+        for (id, status) in &statuses {
+            assert_eq!(status.leader, None, "server {id} has a leader");
+        }
+        answers += u32::from(statuses.len() == 2);
+        (answers >= ANSWERS).then_some(())
+    })
+    .await;
 }

@@ -3,10 +3,12 @@
 //! The log is read where it is. The image's engine cannot open without writing, so a copy of the image
 //! is opened, which goes when the inspection ends. Must never know what a record or an entry means.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use bytes::Bytes;
+use tempfile::TempDir;
 use zareba_log::{Disk, DiskError};
 
 use crate::directory::{self, Directory};
@@ -19,17 +21,24 @@ pub struct Inspected {
     /// The log's files; every call that would change them is refused.
     pub files: ReadOnly,
     directory: Directory,
-    copy: PathBuf,
+    /// Holds the copy of the image; nobody else may look into it.
+    copy: TempDir,
 }
 
 impl Inspected {
-    /// Opens a data directory. `copy` is a folder for the copy of the image; it must not be there.
-    pub fn open(path: &Path, copy: &Path) -> Result<Self, StorageError> {
+    /// Opens a data directory.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
         let directory = Directory::inspect(path)?;
+        let folder = std::env::temp_dir();
+        let copy = tempfile::Builder::new()
+            .prefix("zareba-image-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(&folder)
+            .map_err(|error| directory::io_error("make a folder in", &folder, error))?;
         Ok(Self {
             files: ReadOnly(FileDisk::look_at(&directory.log())),
             directory,
-            copy: copy.to_owned(),
+            copy,
         })
     }
 
@@ -39,15 +48,8 @@ impl Inspected {
         if !image.is_dir() {
             return Ok(None);
         }
-        copy_folder(&image, &self.copy)?;
-        Image::open(&self.copy).map(Some)
-    }
-}
-
-impl Drop for Inspected {
-    fn drop(&mut self) {
-        // It is in the folder for such things; whoever wants the last word on it is the system.
-        let _ = fs::remove_dir_all(&self.copy);
+        copy_folder(&image, self.copy.path())?;
+        Image::open(self.copy.path()).map(Some)
     }
 }
 

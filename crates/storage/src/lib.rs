@@ -24,6 +24,5 @@ pub mod error;
 pub use error::StorageError;
 
 pub use zareba_log::{
-    Config as LogConfig, Damage, Disk, DiskError, Epochs, Inspection, Log, LogError, Origin,
-    Recovered, Replay, inspect, inspection as log_inspection,
+    Config as LogConfig, Damage, Disk, DiskError, Epochs, Log, LogError, Origin, Recovered, Replay,
 };

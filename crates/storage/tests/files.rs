@@ -463,26 +463,25 @@ fn an_image_that_turns_out_to_be_wrong_is_set_aside_while_the_store_is_open() {
 #[test]
 fn looking_at_data_changes_no_byte_and_needs_the_directory_for_itself() {
     let home = tempfile::tempdir().unwrap();
-    let (data, aside) = (home.path().join("data"), home.path().join("copy"));
+    let data = home.path().join("data");
     checkpointed(&data);
     let before = contents(&data);
-    let mut inspected = Inspected::open(&data, &aside).unwrap();
+    let mut inspected = Inspected::open(&data).unwrap();
     let image = inspected.image().unwrap().unwrap();
     assert_eq!(records(&image).len(), 50);
     let origin = image.meta().origin();
     let mut found = 0;
-    let log = zareba_storage::inspect(&mut inspected.files, origin, &mut |_| found += 1).unwrap();
+    let log = zareba_log::inspect(&mut inspected.files, origin, &mut |_| found += 1).unwrap();
     assert_eq!((log.last, log.damage), (Zxid::new(1, 9), None));
     assert!(found > 9);
     assert!(inspected.files.sync("epochs").is_err());
     drop((image, inspected));
     assert_eq!(contents(&data), before);
-    assert!(!aside.exists());
 
     let store = open(&data);
-    let refused = Inspected::open(&data, &aside).err().unwrap();
+    let refused = Inspected::open(&data).err().unwrap();
     assert!(matches!(refused, StorageError::InUse(_)), "{refused}");
     drop(store);
-    let nothing = Inspected::open(home.path(), &aside).err().unwrap();
+    let nothing = Inspected::open(home.path()).err().unwrap();
     assert!(matches!(nothing, StorageError::Nothing(_)), "{nothing}");
 }

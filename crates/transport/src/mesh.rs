@@ -347,10 +347,7 @@ async fn keep_dialling(shared: Arc<Shared>, peer: ServerId, mut orders: Orders) 
     let mut wait = BACK_OFF_MIN;
     for attempt in 0_usize.. {
         let addresses = orders.addresses.borrow().clone();
-        let address = addresses
-            .iter()
-            .cycle()
-            .nth(attempt % addresses.len().max(1));
+        let address = addresses.get(attempt % addresses.len().max(1));
         let connection = match address {
             Some(address) => shared.dial(peer, address).await,
             None => None,
