@@ -304,6 +304,8 @@ impl Assembly<'_> {
     ) -> Result<oneshot::Receiver<Result<(), ServerError>>, StartError> {
         let mut zab = self.config.zab();
         zab.may_begin = self.config.bootstrap && self.standing == Standing::New;
+        // Half of all numbers are left for counting.
+        zab.joins_from = rand::random::<u64>() >> 1;
         let mut config = zareba_replica::Config::new(zab);
         config.seed = rand::random();
         let metrics = Arc::clone(self.metrics);

@@ -21,6 +21,10 @@ pub struct Config {
     /// True for a server that never held a history and may not vote for that: together with all
     /// other voters it may begin an ensemble, if none of them has a transaction.
     pub may_begin: bool,
+    /// This process's attempts to join a leader are numbered from the next one on. Another for each
+    /// process of a server, far from all earlier ones: what a leader still has to say to a process that
+    /// is no more may reach the one that came after it.
+    pub joins_from: u64,
     /// A leader pings so often, milliseconds.
     pub heartbeat_ms: u64,
     /// A follower that hears nothing from its leader for so long looks for another; a leader that
@@ -118,6 +122,7 @@ impl Config {
             ensemble: Ensemble::of_voters(voters),
             ensemble_in: |_| None,
             may_begin: false,
+            joins_from: 0,
             heartbeat_ms: 50,
             silence_max_ms: 400,
             tick_gap_max_ms: 30,

@@ -121,7 +121,7 @@ impl Member {
             may_vote: recovered.may_vote,
             membership,
             round: 0,
-            joins: 0,
+            joins: config.joins_from,
             knocks: BTreeMap::new(),
             undone: Undone::default(),
             config,

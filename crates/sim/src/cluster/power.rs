@@ -166,8 +166,10 @@ impl Cluster {
     fn replica_config(&self, server: usize) -> zareba_replica::Config {
         let of = &self.config;
         let mut zab = zareba_zab::Config::new(id_of(server), []);
-        let bootstrap = self.servers.get(server).and_then(|it| it.bootstrap.clone());
-        zab.ensemble = bootstrap.unwrap_or_default();
+        if let Some(it) = self.servers.get(server) {
+            zab.ensemble = it.bootstrap.clone().unwrap_or_default();
+            zab.joins_from = it.boot << 32;
+        }
         zab.window_entries = of.window_entries;
         zab.batch_entries_max = of.batch_entries;
         zab.counter_max = of.counter_max;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use zareba_model::{Entry, Epoch, ServerId, Zxid};
 use zareba_zab::{
-    Candidate, Config, Input, Message, Now, Output, Phase, Recovered, Role, Vote, Zab,
+    Candidate, Config, Input, Join, Message, Now, Output, Phase, Recovered, Role, Vote, Zab,
 };
 
 /// Server 1 of three, with one entry in its log.
@@ -72,4 +72,41 @@ fn a_restarted_server_does_not_stand_on_what_it_claimed_before_and_has_lost() {
         (agreed.round, agreed.candidate),
         (vote.round, vote.candidate)
     );
+}
+
+#[test]
+fn a_new_process_numbers_its_attempts_from_where_it_is_told() {
+    let (me, leader) = (ServerId(1), ServerId(2));
+    let mut config = Config::new(me, [me, leader]);
+    config.joins_from = 77;
+    let recovered = Recovered {
+        accepted_epoch: Epoch(1),
+        current_epoch: Epoch(1),
+        may_vote: true,
+        ..Recovered::default()
+    };
+    let mut zab = Zab::new(config, recovered, Now(0));
+    let mut outputs = Vec::new();
+    zab.handle(Now(1), Input::PeerUp(leader), &mut outputs);
+    let message = Message::Vote(Vote {
+        round: 1,
+        candidate: Candidate {
+            may_lead: true,
+            current_epoch: Epoch(1),
+            server: leader,
+            ..Candidate::default()
+        },
+        phase: Phase::Leading,
+        ensemble_version: 0,
+    });
+    let from = leader;
+    zab.handle(Now(2), Input::Received { from, message }, &mut outputs);
+    let join = outputs.iter().find_map(|output| match output {
+        Output::Send {
+            message: Message::FollowerInfo { join, .. },
+            ..
+        } => Some(*join),
+        _ => None,
+    });
+    assert_eq!(join, Some(Join(78)));
 }
