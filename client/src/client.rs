@@ -1,19 +1,14 @@
-//! The handle: one method for each thing that can be asked. Knows no connection; what is asked
-//! waits in the session until a server answers it.
+//! The handle: how it is made, how it asks, how it ends. Knows no connection and no operation; what
+//! is asked waits in the session until a server answers it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
-use zareba_model::{
-    Acl, Change, ChildrenPage, CreateMode, Op, Outcome, Read, SessionId, Stat, Write, ZnodePath,
-    Zxid,
-};
+use zareba_model::{ErrorCode, Op, Outcome, SessionId, Zxid};
 
+use crate::chroot::Chroot;
 use crate::config::{ClientBuilder, Config};
 use crate::connection::Dialer;
 use crate::driver::Driver;
@@ -21,18 +16,28 @@ use crate::lock::Turns;
 use crate::pending::Reply;
 use crate::retry::Retry;
 use crate::session::{Receipt, Session, Status};
-use crate::{Error, IntoPath, Multi, Watch, limits};
+use crate::{Error, limits};
 
 /// A session with an ensemble. Clones share it, and all that they ask is in flight together, in
 /// the order in which the futures were first polled.
 ///
-/// A future that is dropped does not take its request back: the answer is thrown away. When the
-/// last clone is dropped without [`close`](Self::close), the session is closed in the background
-/// if a server is at hand; otherwise it ends by its timeout.
+/// Handles of one session may differ in how they ask: see [`linearizable`](Self::linearizable),
+/// [`resending`](Self::resending) and [`chroot`](Self::chroot).
+///
+/// **Cancellation.** Every future may be dropped at any time without harm to the session, and none
+/// takes its request back: a request that was polled once may be executed, and its answer is thrown
+/// away. What that leaves behind, if anything, is said at each method that writes; reads leave
+/// nothing, and a watch that nobody holds any more is not asked for again.
+///
+/// When the last clone is dropped without [`close`](Self::close), the session is closed in the
+/// background if a server is at hand; otherwise it ends by its timeout.
 #[derive(Clone, Debug)]
 pub struct Client {
     handle: Arc<Handle>,
+    root: Chroot,
     linearizable: bool,
+    /// How long what a leader without an office refused is asked again.
+    resend: Duration,
 }
 
 #[derive(Debug)]
@@ -47,17 +52,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.session.abandon();
     }
-}
-
-/// Some of a node's children.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChildrenList {
-    /// Their names, in order.
-    pub names: Vec<String>,
-    /// The parent's stat.
-    pub stat: Stat,
-    /// True if there are more behind the last one.
-    pub more: bool,
 }
 
 impl Client {
@@ -76,7 +70,9 @@ impl Client {
                 runtime: Runtime::current(),
                 turns: Turns::default(),
             }),
+            root: Chroot::default(),
             linearizable: config.linearizable_reads,
+            resend: config.retry.resend,
         };
         let mut status = session.status();
         tokio::spawn(Driver::new(Arc::clone(&session), config, dialer).run());
@@ -100,245 +96,16 @@ impl Client {
         }
     }
 
-    // The tree.
-
-    /// Makes a node and returns its path, which differs from the one asked for if the mode is
-    /// sequential.
-    pub async fn create(
-        &self,
-        path: impl IntoPath,
-        data: impl Into<Bytes>,
-        mode: CreateMode,
-    ) -> Result<ZnodePath, Error> {
-        let created = self.create_with(path, data, mode, Acl::open()).await;
-        created.map(|(path, _)| path)
-    }
-
-    /// Makes a node with an access control list and returns its path and stat.
-    pub async fn create_with(
-        &self,
-        path: impl IntoPath,
-        data: impl Into<Bytes>,
-        mode: CreateMode,
-        acl: Acl,
-    ) -> Result<(ZnodePath, Stat), Error> {
-        let path = path.into_path()?;
-        let data = data.into();
-        match self
-            .change(Change::Create {
-                path,
-                data,
-                mode,
-                acl,
-            })
-            .await?
-        {
-            Outcome::Created { path, stat } => Ok((path, stat)),
-            other => Err(unexpected("a create", &other)),
+    /// The same session, whose requests through this handle are sent again, for so long, when a
+    /// leader that lost its office has refused them ([`ErrorCode::NotServing`]): such a request had
+    /// no effect. It then comes behind requests made meanwhile, which matters only to who does not
+    /// await one request before making the next. The recipes ask like this.
+    #[must_use]
+    pub fn resending(&self, within: Duration) -> Self {
+        Self {
+            resend: within,
+            ..self.clone()
         }
-    }
-
-    /// A node's data and stat.
-    pub async fn get(&self, path: impl IntoPath) -> Result<(Bytes, Stat), Error> {
-        let path = path.into_path()?;
-        let reply = self.read(Read::Get { path, watch: false }).await?;
-        got(reply.outcome)
-    }
-
-    /// The same, and a watch that tells when the data changes or the node goes.
-    pub async fn get_and_watch(&self, path: impl IntoPath) -> Result<(Bytes, Stat, Watch), Error> {
-        let path = path.into_path()?;
-        let reply = self.read(Read::Get { path, watch: true }).await?;
-        let (data, stat) = got(reply.outcome)?;
-        Ok((data, stat, left(reply.watch)?))
-    }
-
-    /// A node's stat, or nothing if there is no such node.
-    pub async fn exists(&self, path: impl IntoPath) -> Result<Option<Stat>, Error> {
-        let path = path.into_path()?;
-        let reply = self.read(Read::Exists { path, watch: false }).await?;
-        existence(reply.outcome)
-    }
-
-    /// The same, and a watch that tells when the node comes, changes or goes.
-    pub async fn exists_and_watch(
-        &self,
-        path: impl IntoPath,
-    ) -> Result<(Option<Stat>, Watch), Error> {
-        let path = path.into_path()?;
-        let reply = self.read(Read::Exists { path, watch: true }).await?;
-        let stat = existence(reply.outcome)?;
-        Ok((stat, left(reply.watch)?))
-    }
-
-    /// The names of all children, in order. Long lists come in pages: what is created or deleted
-    /// meanwhile may or may not be among them.
-    pub async fn children(&self, path: impl IntoPath) -> Result<Vec<String>, Error> {
-        let path = path.into_path()?;
-        let first = self.children_page(&path, ChildrenPage::default()).await?;
-        self.remaining_children(path, first).await
-    }
-
-    /// One page of children.
-    pub async fn children_page(
-        &self,
-        path: impl IntoPath,
-        page: ChildrenPage,
-    ) -> Result<ChildrenList, Error> {
-        let path = path.into_path()?;
-        let reply = self
-            .read(Read::Children {
-                path,
-                page,
-                watch: false,
-            })
-            .await?;
-        children(reply.outcome)
-    }
-
-    /// The names of all children, and a watch that tells when the list changes or the node goes.
-    pub async fn children_and_watch(
-        &self,
-        path: impl IntoPath,
-    ) -> Result<(Vec<String>, Watch), Error> {
-        let path = path.into_path()?;
-        let page = ChildrenPage::default();
-        let reply = self
-            .read(Read::Children {
-                path: path.clone(),
-                page,
-                watch: true,
-            })
-            .await?;
-        // Later pages need no watch: the first page's tells of every change behind it.
-        let names = self
-            .remaining_children(path, children(reply.outcome)?)
-            .await?;
-        Ok((names, left(reply.watch)?))
-    }
-
-    async fn remaining_children(
-        &self,
-        path: ZnodePath,
-        first: ChildrenList,
-    ) -> Result<Vec<String>, Error> {
-        let ChildrenList {
-            mut names,
-            mut more,
-            ..
-        } = first;
-        while more && let Some(last) = names.last() {
-            let page = ChildrenPage {
-                after: Some(last.clone()),
-                ..ChildrenPage::default()
-            };
-            let next = self.children_page(&path, page).await?;
-            more = next.more && !next.names.is_empty();
-            names.extend(next.names);
-        }
-        Ok(names)
-    }
-
-    /// Replaces a node's data, if it has the version named.
-    pub async fn set(
-        &self,
-        path: impl IntoPath,
-        data: impl Into<Bytes>,
-        version: Option<u64>,
-    ) -> Result<Stat, Error> {
-        let path = path.into_path()?;
-        let data = data.into();
-        match self
-            .change(Change::Set {
-                path,
-                data,
-                version,
-            })
-            .await?
-        {
-            Outcome::Set(stat) => Ok(stat),
-            other => Err(unexpected("a set", &other)),
-        }
-    }
-
-    /// Ends a node, if it has the version named.
-    pub async fn delete(&self, path: impl IntoPath, version: Option<u64>) -> Result<(), Error> {
-        let path = path.into_path()?;
-        match self.change(Change::Delete { path, version }).await? {
-            Outcome::Deleted => Ok(()),
-            other => Err(unexpected("a delete", &other)),
-        }
-    }
-
-    /// Demands, in the order of writes, that a node is there and has the version named.
-    pub async fn check(&self, path: impl IntoPath, version: Option<u64>) -> Result<(), Error> {
-        let path = path.into_path()?;
-        match self.change(Change::Check { path, version }).await? {
-            Outcome::Checked => Ok(()),
-            other => Err(unexpected("a check", &other)),
-        }
-    }
-
-    /// Makes several changes, all or none, and returns one outcome for each.
-    pub async fn multi(&self, changes: impl Into<Multi>) -> Result<Vec<Outcome>, Error> {
-        let changes = changes.into().into_changes()?;
-        match self
-            .request(Op::Write(Write::Multi(changes)))
-            .await?
-            .outcome
-        {
-            Outcome::Multi(outcomes) => Ok(outcomes),
-            other => Err(unexpected("a multi", &other)),
-        }
-    }
-
-    /// Returns once the server has caught up with all that was committed before: reads that
-    /// follow see it.
-    pub async fn sync(&self) -> Result<(), Error> {
-        match self.request(Op::Sync).await?.outcome {
-            Outcome::Synced => Ok(()),
-            other => Err(unexpected("a sync", &other)),
-        }
-    }
-
-    // Plugins.
-
-    /// Calls an operation of the plugin mounted at a path. A call that waits for something, such
-    /// as a lock, is answered when it has happened; other requests go on meanwhile.
-    ///
-    /// A call refused with [`ErrorCode::PluginNotReady`](zareba_model::ErrorCode::PluginNotReady)
-    /// had no effect: it is sent again for up to the request timeout, or ten seconds without one,
-    /// since a new leader may still be compiling. It then comes behind requests made meanwhile.
-    pub async fn call(
-        &self,
-        mount: impl IntoPath,
-        op: impl Into<String>,
-        input: impl Into<Bytes>,
-    ) -> Result<Bytes, Error> {
-        let mount = mount.into_path()?;
-        let (op, input) = (op.into(), input.into());
-        let call = Op::Call { mount, op, input };
-        let asked = async {
-            let mut retry = self.retry();
-            loop {
-                let result = self.ask(call.clone()).await;
-                if !retry.is_due(&result).await {
-                    return result;
-                }
-            }
-        };
-        called(self.within_request_timeout(asked).await?.outcome)
-    }
-
-    /// The same with JSON in and out, as the standard recipes have it.
-    pub async fn call_json<I: Serialize + ?Sized, O: DeserializeOwned>(
-        &self,
-        mount: impl IntoPath,
-        op: impl Into<String>,
-        input: &I,
-    ) -> Result<O, Error> {
-        let output = self.call(mount, op, to_json(input)?).await?;
-        from_json(&output)
     }
 
     // The session.
@@ -377,6 +144,26 @@ impl Client {
 
     // Inside.
 
+    /// The same session without a prefix before its paths.
+    pub(crate) fn whole(&self) -> Self {
+        self.with_root(Chroot::default())
+    }
+
+    pub(crate) fn with_root(&self, root: Chroot) -> Self {
+        Self {
+            root,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn seen_from(&self) -> &Chroot {
+        &self.root
+    }
+
+    pub(crate) fn is_linearizable(&self) -> bool {
+        self.linearizable
+    }
+
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.handle.session
     }
@@ -397,14 +184,27 @@ impl Client {
     /// Attempts at a call while the plugin is being compiled.
     pub(crate) fn retry(&self) -> Retry {
         let patience = self.handle.request_timeout;
-        Retry::within(patience.unwrap_or(limits::CALL_PATIENCE))
+        let patience = patience.unwrap_or(limits::CALL_PATIENCE);
+        Retry::of(ErrorCode::PluginNotReady, patience)
     }
 
-    async fn ask(&self, op: Op) -> Result<Reply, Error> {
-        self.answer(self.handle.session.submit(op).await?).await
+    /// Asks, for as long as it takes.
+    pub(crate) async fn ask(&self, op: Op) -> Result<Reply, Error> {
+        let session = &self.handle.session;
+        if self.resend.is_zero() {
+            return self.answer(session.submit(op).await?).await;
+        }
+        let mut retry = Retry::of(ErrorCode::NotServing, self.resend);
+        loop {
+            let receipt = session.submit(op.clone()).await?;
+            let result = self.answer(receipt).await;
+            if !retry.is_due(&result).await {
+                return result;
+            }
+        }
     }
 
-    async fn within_request_timeout(
+    pub(crate) async fn within_request_timeout(
         &self,
         asked: impl Future<Output = Result<Reply, Error>>,
     ) -> Result<Reply, Error> {
@@ -423,69 +223,8 @@ impl Client {
             Err(_) => Err(self.handle.session.ended()),
         }
     }
-
-    async fn read(&self, read: Read) -> Result<Reply, Error> {
-        self.request(match self.linearizable {
-            true => Op::LinearizableRead(read),
-            false => Op::Read(read),
-        })
-        .await
-    }
-
-    async fn change(&self, change: Change) -> Result<Outcome, Error> {
-        let reply = self.request(Op::Write(Write::Change(change))).await?;
-        Ok(reply.outcome)
-    }
-}
-
-pub(crate) fn called(outcome: Outcome) -> Result<Bytes, Error> {
-    match outcome {
-        Outcome::Called(output) => Ok(output),
-        other => Err(unexpected("a call", &other)),
-    }
-}
-
-pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
-    let json = serde_json::to_vec(value).map_err(|error| not_json("the input", &error))?;
-    Ok(json.into())
-}
-
-pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(json).map_err(|error| not_json("the output", &error))
 }
 
 pub(crate) fn unexpected(question: &str, outcome: &Outcome) -> Error {
     Error::Protocol(format!("{question} was answered with {outcome:?}"))
-}
-
-fn not_json(what: &str, error: &serde_json::Error) -> Error {
-    Error::Json {
-        what: what.to_owned(),
-        reason: error.to_string(),
-    }
-}
-
-fn got(outcome: Outcome) -> Result<(Bytes, Stat), Error> {
-    match outcome {
-        Outcome::Got { data, stat } => Ok((data, stat)),
-        other => Err(unexpected("a get", &other)),
-    }
-}
-
-fn existence(outcome: Outcome) -> Result<Option<Stat>, Error> {
-    match outcome {
-        Outcome::Existence(stat) => Ok(stat),
-        other => Err(unexpected("an exists", &other)),
-    }
-}
-
-fn children(outcome: Outcome) -> Result<ChildrenList, Error> {
-    match outcome {
-        Outcome::Children { names, stat, more } => Ok(ChildrenList { names, stat, more }),
-        other => Err(unexpected("a list of children", &other)),
-    }
-}
-
-fn left(watch: Option<Watch>) -> Result<Watch, Error> {
-    watch.ok_or_else(|| Error::Protocol("no watch was left by a request for one".to_owned()))
 }

@@ -9,7 +9,7 @@ use zareba_model::ServerStatus;
 use zareba_model::limits::{SESSION_TIMEOUT_MS_MAX, SESSION_TIMEOUT_MS_MIN};
 
 use crate::connection::{DialError, Dialer};
-use crate::{Client, Error};
+use crate::{Client, Error, RetryPolicy};
 
 /// The name that every server's certificate carries.
 pub const SERVER_NAME: &str = "zareba.internal";
@@ -56,10 +56,20 @@ impl Profile {
     /// Reads a profile file and the certificate file it names.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let file: ProfileFile = toml::from_str(&read(path)?)
+        Self::parse(&read(path)?, path, read)
+    }
+
+    /// Reads the text of the profile file `path`; `read_ca` gets the place of the certificate file
+    /// that it names.
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        read_ca: impl FnOnce(&Path) -> Result<String, Error>,
+    ) -> Result<Self, Error> {
+        let file: ProfileFile = toml::from_str(text)
             .map_err(|error| Error::Configuration(format!("{}: {error}", path.display())))?;
         let ca = path.parent().unwrap_or(Path::new("")).join(file.ca);
-        let mut profile = Self::new(file.endpoints, read(&ca)?);
+        let mut profile = Self::new(file.endpoints, read_ca(&ca)?);
         if let Some(server_name) = file.server_name {
             profile.server_name = server_name;
         }
@@ -104,6 +114,7 @@ pub struct ClientBuilder {
     request_timeout: Option<Duration>,
     linearizable_reads: bool,
     follow_members: bool,
+    retry: RetryPolicy,
 }
 
 /// The same with every value known to be valid.
@@ -117,6 +128,7 @@ pub(crate) struct Config {
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) linearizable_reads: bool,
     pub(crate) follow_members: bool,
+    pub(crate) retry: RetryPolicy,
 }
 
 impl Config {
@@ -139,7 +151,14 @@ impl ClientBuilder {
             request_timeout: None,
             linearizable_reads: false,
             follow_members: true,
+            retry: RetryPolicy::default(),
         }
+    }
+
+    /// What the client does on a lost connection, and how long it repeats what no leader would take.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
     }
 
     /// Whether the session may go on at servers that the profile does not name: members of the
@@ -188,7 +207,7 @@ impl ClientBuilder {
         Client::open(self.build()?).await
     }
 
-    fn build(self) -> Result<Config, Error> {
+    pub(crate) fn build(self) -> Result<Config, Error> {
         let Some(profile) = self.profile else {
             let advice = "a client needs a profile; see ClientBuilder::profile";
             return Err(Error::Configuration(advice.to_owned()));
@@ -205,6 +224,7 @@ impl ClientBuilder {
                 "a session timeout is {shortest:?} to {longest:?}, but {asked:?} was asked for"
             )));
         }
+        self.retry.check()?;
         Ok(Config {
             profile,
             session_timeout: self.session_timeout,
@@ -212,6 +232,7 @@ impl ClientBuilder {
             request_timeout: self.request_timeout,
             linearizable_reads: self.linearizable_reads,
             follow_members: self.follow_members,
+            retry: self.retry,
         })
     }
 }

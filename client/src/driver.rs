@@ -12,7 +12,7 @@ use zareba_wire::Welcome;
 use crate::config::Config;
 use crate::connection::{DialError, Dialer, Guard, Link, Receiver};
 use crate::session::{self, LinkEnd, Session};
-use crate::{Error, clock, limits};
+use crate::{Error, RetryPolicy, clock, limits};
 
 /// See the file's head.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ struct Search {
     turn: usize,
     failures: usize,
     backoff: Duration,
+    policy: RetryPolicy,
 }
 
 impl Driver {
@@ -47,7 +48,8 @@ impl Driver {
                 turn: rand::random_range(0..endpoints.len().max(1)),
                 endpoints,
                 failures: 0,
-                backoff: limits::BACKOFF_MIN,
+                backoff: config.retry.backoff_min,
+                policy: config.retry,
             },
             patience: clock::now() + config.connect_timeout,
             last_failure: "no server was tried".to_owned(),
@@ -148,8 +150,8 @@ impl Driver {
             return Ok(());
         }
         Err(match self.session.expires() {
-            Some(_) => Error::SessionExpired,
-            None => Error::Unreachable {
+            Some(expires) if clock::now() >= expires => Error::SessionExpired,
+            _ => Error::Unreachable {
                 endpoints: self.search.endpoints.join(", "),
                 reason: self.last_failure.clone(),
             },
@@ -158,7 +160,16 @@ impl Driver {
 
     /// When there is no sense in searching any more.
     fn deadline(&self) -> Instant {
-        self.session.expires().unwrap_or(self.patience)
+        let Some(expires) = self.session.expires() else {
+            return self.patience;
+        };
+        let patience = self
+            .config
+            .retry
+            .give_up
+            .map(|it| it.min(limits::PATIENCE_MAX));
+        let given_up = patience.map(|it| self.session.last_heard() + it);
+        given_up.map_or(expires, |given_up| expires.min(given_up))
     }
 }
 
@@ -191,7 +202,7 @@ impl Search {
 
     fn succeed(&mut self) {
         self.failures = 0;
-        self.backoff = limits::BACKOFF_MIN;
+        self.backoff = self.policy.backoff_min;
     }
 
     /// Moves on. Waits grow by half, so that a server that comes back after some time is found
@@ -204,7 +215,7 @@ impl Search {
             return Duration::ZERO;
         }
         let wait = self.backoff.mul_f64(rand::random_range(0.75..1.0));
-        self.backoff = self.backoff.mul_f64(1.5).min(limits::BACKOFF_MAX);
+        self.backoff = self.backoff.mul_f64(1.5).min(self.policy.backoff_max);
         wait
     }
 }

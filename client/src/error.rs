@@ -1,7 +1,7 @@
 //! What can go wrong for a caller, and what to do about it. Knows no socket and no message.
 
 use thiserror::Error;
-use zareba_model::{ErrorCode, Fault, PathError};
+use zareba_model::{ErrorCode, Fault, PathError, ZnodePath};
 
 /// Why a request has no result.
 ///
@@ -61,6 +61,31 @@ pub enum Error {
     /// speak different versions: report it.
     #[error("unexpected answer from the server: {0}")]
     Protocol(String),
+    /// The node that stood for the caller in a recipe was deleted by somebody else, so that it holds
+    /// nothing any more. Stop what depended on it, and stand in line anew.
+    #[error("{path}, which stood for this client, was deleted by somebody else; start over")]
+    NodeGone {
+        /// The node.
+        path: ZnodePath,
+    },
+    /// A recipe's node holds something else than the recipe writes. Check whether its path is used for
+    /// something else too, and correct or delete the node.
+    #[error("{path} should hold {expected}, but holds {found:?}; is it used for something else?")]
+    Content {
+        /// The node.
+        path: ZnodePath,
+        /// What the recipe writes.
+        expected: String,
+        /// The beginning of what is there.
+        found: String,
+    },
+    /// A blocking call inside an asynchronous task, whose thread it would hold up with all its other
+    /// tasks. Use [`Client`](crate::Client) there, or `tokio::task::spawn_blocking`.
+    #[error(
+        "a blocking call inside an asynchronous task would hold up its thread; \
+         use zareba_client::Client there, or tokio::task::spawn_blocking"
+    )]
+    InsideAsync,
     /// The watch could not be carried over to another server. Read again and watch again.
     #[error("the watch could not be carried over to another server; read and watch again")]
     WatchLost,

@@ -59,7 +59,17 @@ mod config;
 pub use config::{ClientBuilder, Profile, SERVER_NAME};
 
 mod client;
-pub use client::{ChildrenList, Client};
+pub use client::Client;
+
+mod tree;
+pub use tree::ChildrenList;
+
+mod create;
+pub use create::CreateNode;
+
+mod call;
+
+mod chroot;
 
 mod path;
 pub use path::IntoPath;
@@ -76,10 +86,15 @@ mod join;
 pub use join::Invitation;
 mod pinned;
 
+pub mod recipes;
+
+pub mod blocking;
+
 mod lock;
 pub use lock::{Lock, LockGuard};
 
 mod retry;
+pub use retry::RetryPolicy;
 
 mod session;
 pub use session::Status;

@@ -62,6 +62,9 @@ pub(crate) const RETRY_MAX: Duration = Duration::from_millis(500);
 /// seconds at most.
 pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The longest that anything is tried again: beyond it a wish for more means for ever.
+pub(crate) const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long the registration of a component is tried while servers compile it.
 pub(crate) const REGISTER_PATIENCE: Duration = Duration::from_secs(120);
 

@@ -14,7 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 use zareba_model::{ErrorCode, Op, ZnodePath};
 
-use crate::client::{called, from_json, to_json};
+use crate::call::{called, from_json, to_json};
 use crate::pending::Reply;
 use crate::session::{Receipt, Status};
 use crate::{Client, Error, IntoPath, clock};
@@ -85,7 +85,7 @@ impl Client {
     pub fn lock(&self, mount: impl IntoPath, name: impl Into<String>) -> Result<Lock, Error> {
         Ok(Lock {
             client: self.clone(),
-            mount: mount.into_path()?,
+            mount: self.absolute(mount)?,
             name: name.into(),
         })
     }

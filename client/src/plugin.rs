@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sha2::Digest;
 use zareba_model::limits::{COMPONENT_BYTES_MAX, COMPONENT_CHUNK_BYTES_MAX};
-use zareba_model::{Limits, Op, Outcome, PluginOp, Sha256, Write};
+use zareba_model::{ErrorCode, Limits, Op, Outcome, PluginOp, Sha256, Write};
 
 use crate::client::unexpected;
 use crate::retry::Retry;
@@ -67,7 +67,7 @@ impl Client {
         limits: Limits,
     ) -> Result<(), Error> {
         let name = name.to_owned();
-        let path = path.into_path()?;
+        let path = self.absolute(path)?;
         self.plugin(PluginOp::Mount {
             name,
             path,
@@ -79,13 +79,13 @@ impl Client {
 
     /// Takes a plugin off a path: parked calls fail, the nodes stay and become ordinary.
     pub async fn unmount_plugin(&self, path: impl IntoPath) -> Result<(), Error> {
-        let path = path.into_path()?;
+        let path = self.absolute(path)?;
         self.plugin(PluginOp::Unmount { path }).await
     }
 
     /// Compiling takes the servers seconds, in which they ask to be asked again.
     async fn register(&self, name: &str, sha256: Sha256) -> Result<(), Error> {
-        let mut retry = Retry::within(limits::REGISTER_PATIENCE);
+        let mut retry = Retry::of(ErrorCode::PluginNotReady, limits::REGISTER_PATIENCE);
         loop {
             let name = name.to_owned();
             let result = self.plugin(PluginOp::Register { name, sha256 }).await;

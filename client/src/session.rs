@@ -34,9 +34,11 @@ pub enum Status {
     /// The server is gone and another one is searched. Requests wait; ephemeral nodes and locks
     /// are still held, until the session's timeout.
     Lost,
-    /// It is over: ephemeral nodes and locks are gone.
+    /// It is over, by the word of a server or by the client's own clock: ephemeral nodes and locks
+    /// are gone, or will be as soon as the servers can see to it. No server is needed to learn this:
+    /// it is so when none was heard of for the session's timeout.
     Expired,
-    /// The client was closed.
+    /// The client was closed, or gave up; a request tells why.
     Closed,
 }
 
@@ -304,6 +306,11 @@ impl Session {
     pub(crate) fn expires(&self) -> Option<Instant> {
         let state = self.lock();
         state.identity.map(|_| state.last_heard + state.timeout)
+    }
+
+    /// When a server last said anything.
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.lock().last_heard
     }
 
     /// True once the session's end has been asked for.

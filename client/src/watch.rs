@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use zareba_model::{Event, EventKind, Op, Outcome, Read, WatchKind, WatchSpec, ZnodePath};
 
 use crate::Error;
+use crate::chroot::Chroot;
 
 /// The one event of a one-time watch, as a future or as a stream of one item.
 ///
@@ -18,16 +19,24 @@ use crate::Error;
 #[must_use = "a watch tells its event only to who awaits it"]
 pub struct Watch {
     event: Option<oneshot::Receiver<Result<Event, Error>>>,
+    root: Chroot,
 }
 
 impl Watch {
+    /// The same, whose event's path is told as a handle with that root sees it.
+    pub(crate) fn seen_from(mut self, root: &Chroot) -> Self {
+        self.root = root.clone();
+        self
+    }
+
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         let Some(event) = &mut self.event else {
             return Poll::Ready(None);
         };
         let told = std::task::ready!(Pin::new(event).poll(cx));
         self.event = None;
-        Poll::Ready(Some(told.unwrap_or(Err(Error::Closed))))
+        let event = told.unwrap_or(Err(Error::Closed));
+        Poll::Ready(Some(event.and_then(|it| self.root.relative_event(it))))
     }
 }
 
@@ -92,7 +101,10 @@ impl WatchTable {
             absent,
             watcher,
         });
-        Some(Watch { event: Some(event) })
+        Some(Watch {
+            event: Some(event),
+            root: Chroot::default(),
+        })
     }
 
     /// Takes out the watchers an event is for.
