@@ -49,6 +49,7 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("client", &["wire", "model"]),
     ("cli", &["server", "client"]),
+    ("examples", &["client"]),
     ("guest-sdk", &[]),
     ("plugins", &["guest-sdk"]),
     // Guests under test are plugins of another purpose.
