@@ -22,7 +22,7 @@
 //! The connections live on a thread of the client's own. What a call waits for is driven by the thread
 //! that calls, which sleeps meanwhile.
 //!
-//! A call inside an asynchronous task is refused with [`Error::InsideAsync`], for it would hold up that
+//! A call inside an asynchronous task is refused with [`Error::InsideAsync`](crate::Error::InsideAsync), for it would hold up that
 //! task's thread; inside `tokio::task::spawn_blocking` it is welcome.
 //!
 //! [`Client`]: crate::Client

@@ -15,6 +15,9 @@ impl Client {
     /// A call refused with [`ErrorCode::PluginNotReady`](zareba_model::ErrorCode::PluginNotReady)
     /// had no effect: it is sent again for up to the request timeout, or ten seconds without one,
     /// since a new leader may still be compiling. It then comes behind requests made meanwhile.
+    ///
+    /// Cancellation: a dropped future does not take the call back. One that waits goes on waiting until
+    /// the plugin answers it or the session ends; [`Lock`](crate::Lock) gives back what it is given then.
     pub async fn call(
         &self,
         mount: impl IntoPath,

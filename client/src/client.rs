@@ -127,7 +127,8 @@ impl Client {
     }
 
     /// Closes the session, for all clones: its ephemeral nodes and locks are gone when this
-    /// returns. What was asked before is answered before; what is asked later is refused.
+    /// returns. What was asked before is answered before; what is asked later is refused. A dropped future
+    /// closes it all the same, once it was polled.
     pub async fn close(&self) -> Result<(), Error> {
         let session = &self.handle.session;
         let mut status = session.status();

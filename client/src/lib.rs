@@ -50,6 +50,17 @@
 //! # }
 //! ```
 //!
+//! Beside that:
+//!
+//! - [`Client::create_node`] takes options by name, [`Client::chroot`] shows a part of the tree as the
+//!   whole, [`Client::linearizable`] reads what was acknowledged to anybody;
+//! - [`RetryPolicy`] says what happens on a lost connection, and how that is changed;
+//! - [`recipes`] are lock, election, barrier, queue and counter on nothing but znodes;
+//! - [`blocking`] is all of this for programs without asynchronous tasks;
+//! - [`Error`] says of each failure what to do about it.
+//!
+//! Futures may be dropped at any time; what each leaves behind then is said at its method.
+//!
 //! This room must never know how a server does what it is asked.
 
 mod clock;

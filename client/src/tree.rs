@@ -22,7 +22,13 @@ pub struct ChildrenList {
 
 impl Client {
     /// Makes a node and returns its path, which differs from the one asked for if the mode is
-    /// sequential.
+    /// sequential. [`create_node`](Self::create_node) does the same with options by name.
+    ///
+    /// Refused with `NODE_EXISTS`, `NO_NODE` (no parent), `NO_CHILDREN_FOR_EPHEMERALS`, `NO_AUTH`,
+    /// `TOO_LARGE`.
+    ///
+    /// Cancellation: a dropped future may or may not have made the node. A sequential one then has a
+    /// name that nobody was told; an ephemeral one goes with the session.
     pub async fn create(
         &self,
         path: impl IntoPath,
@@ -33,7 +39,8 @@ impl Client {
         created.map(|(path, _)| path)
     }
 
-    /// Makes a node with an access control list and returns its path and stat.
+    /// Makes a node with an access control list and returns its path and stat. Refused and cancelled as
+    /// [`create`](Self::create).
     pub async fn create_with(
         &self,
         path: impl IntoPath,
@@ -57,14 +64,15 @@ impl Client {
         }
     }
 
-    /// A node's data and stat.
+    /// A node's data and stat. Refused with `NO_NODE`, `NO_AUTH`. Dropping the future leaves nothing.
     pub async fn get(&self, path: impl IntoPath) -> Result<(Bytes, Stat), Error> {
         let path = self.absolute(path)?;
         let reply = self.read(Read::Get { path, watch: false }).await?;
         got(reply.outcome)
     }
 
-    /// The same, and a watch that tells when the data changes or the node goes.
+    /// The same, and a watch that tells when the data changes or the node goes. No change falls between
+    /// the data and the watch. A dropped future leaves no watch that anybody is told of.
     pub async fn get_and_watch(&self, path: impl IntoPath) -> Result<(Bytes, Stat, Watch), Error> {
         let path = self.absolute(path)?;
         let reply = self.read(Read::Get { path, watch: true }).await?;
@@ -72,7 +80,7 @@ impl Client {
         Ok((data, stat, self.left(reply.watch)?))
     }
 
-    /// A node's stat, or nothing if there is no such node.
+    /// A node's stat, or nothing if there is no such node. Dropping the future leaves nothing.
     pub async fn exists(&self, path: impl IntoPath) -> Result<Option<Stat>, Error> {
         let path = self.absolute(path)?;
         let reply = self.read(Read::Exists { path, watch: false }).await?;
@@ -143,7 +151,11 @@ impl Client {
         Ok(names)
     }
 
-    /// Replaces a node's data, if it has the version named.
+    /// Replaces a node's data, if it has the version named, and returns its new stat.
+    ///
+    /// Refused with `NO_NODE`, `BAD_VERSION`, `NO_AUTH`, `TOO_LARGE`.
+    ///
+    /// Cancellation: a dropped future may or may not have replaced it; the node's version tells.
     pub async fn set(
         &self,
         path: impl IntoPath,
@@ -166,6 +178,10 @@ impl Client {
     }
 
     /// Ends a node, if it has the version named.
+    ///
+    /// Refused with `NO_NODE`, `BAD_VERSION`, `NOT_EMPTY`, `NO_AUTH`.
+    ///
+    /// Cancellation: a dropped future may or may not have ended it.
     pub async fn delete(&self, path: impl IntoPath, version: Option<u64>) -> Result<(), Error> {
         let path = self.absolute(path)?;
         match self.change(Change::Delete { path, version }).await? {
@@ -174,7 +190,8 @@ impl Client {
         }
     }
 
-    /// Demands, in the order of writes, that a node is there and has the version named.
+    /// Demands, in the order of writes, that a node is there and has the version named. Refused with
+    /// `NO_NODE`, `BAD_VERSION`. Dropping the future leaves nothing.
     pub async fn check(&self, path: impl IntoPath, version: Option<u64>) -> Result<(), Error> {
         let path = self.absolute(path)?;
         match self.change(Change::Check { path, version }).await? {
@@ -184,6 +201,11 @@ impl Client {
     }
 
     /// Makes several changes, all or none, and returns one outcome for each.
+    ///
+    /// Refused as its changes are; [`Fault::index`](crate::Fault::index) names the first that could not be
+    /// made, counted from 0.
+    ///
+    /// Cancellation: a dropped future may or may not have made them, but always all or none.
     pub async fn multi(&self, changes: impl Into<Multi>) -> Result<Vec<Outcome>, Error> {
         let changes = changes.into().into_changes()?.into_iter();
         let root = self.seen_from();
@@ -203,7 +225,7 @@ impl Client {
     }
 
     /// Returns once the server has caught up with all that was committed before: reads that
-    /// follow see it.
+    /// follow see it. Dropping the future leaves nothing.
     pub async fn sync(&self) -> Result<(), Error> {
         match self.request(Op::Sync).await?.outcome {
             Outcome::Synced => Ok(()),
