@@ -249,9 +249,20 @@ fn scan_segment<D: Disk>(
         end: SEGMENT_HEADER_BYTES,
         length: window.length(),
     };
+    if header.base != found.history.last() {
+        // Not even its beginning is part of the log. What is appended next must not link to it: the
+        // next recovery would end here again, before what was appended.
+        found.damage.get_or_insert(Damage::Record {
+            segment: segment_name(number),
+            offset: 0,
+            found: "it does not continue the log",
+            last: found.history.last(),
+        });
+        return Ok(false);
+    }
     found.committed = found.committed.max(header.committed);
     found.proven = 0;
-    let mut bad = (header.base != found.history.last()).then_some("it does not continue the log");
+    let mut bad = None;
     while bad.is_none() && next.is_none_or(|next| segment.end != next.previous_end) {
         let read = window.record(disk, segment.end)?;
         match read
@@ -323,5 +334,54 @@ fn take(record: Record, at: (u64, u64), found: &mut Found) -> Result<(), &'stati
 fn bad_header(number: u64) -> Damage {
     Damage::Header {
         segment: segment_name(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use zareba_model::Entry;
+
+    use crate::{Config, Disk as _, Log, MemoryDisk};
+
+    use super::*;
+
+    const CONFIG: Config = Config {
+        segment_bytes: 4096,
+    };
+
+    fn append(log: &mut Log<MemoryDisk>, counter: u32) {
+        let zxid = Zxid::new(1, counter);
+        let payload = Bytes::from_static(&[7; 1000]);
+        log.append(&[Entry { zxid, payload }], Zxid::ZERO)
+            .and_then(|()| log.sync())
+            .expect("a log without faults");
+    }
+
+    #[test]
+    fn what_is_appended_after_a_segment_that_does_not_continue_the_log_is_found_again() {
+        let open = |disk| Log::open(disk, CONFIG, Origin::default()).expect("it opens");
+        let (mut log, _) = open(MemoryDisk::new());
+        (1..8).for_each(|counter| append(&mut log, counter));
+        assert!(log.last_segment_number() > 1);
+        let mut disk = log.into_disk();
+        // The second segment's header is good, and says that other entries were before it.
+        let name = segment_name(2);
+        let bytes = disk.read(&name, 0, SEGMENT_HEADER_BYTES as usize);
+        let HeaderRead::Good(mut header) = SegmentHeader::decode(&bytes.expect("it reads"), 2)
+        else {
+            panic!("a header that was written");
+        };
+        let kept = header.base;
+        header.base = Zxid::new(1, 500);
+        let mut bytes = Vec::new();
+        header.encode(&mut bytes);
+        disk.write_at(&name, 0, &bytes).expect("no fault");
+        let (mut log, recovered) = open(disk);
+        assert!(matches!(recovered.damage, Some(Damage::Record { .. })));
+        assert_eq!(recovered.last, kept);
+        append(&mut log, kept.counter + 1);
+        let (_, recovered) = open(log.into_disk());
+        assert_eq!(recovered.last.counter, kept.counter + 1);
     }
 }
