@@ -1,5 +1,5 @@
-//! The repository's own commands: `cargo xtask ci`, `plugins`, `check`, `sim`, `bug-bank` and
-//! `crash-images`. It must never be needed to build, test or run a single package.
+//! The repository's own commands: `cargo xtask ci`, `plugins`, `check`, `sim`, `bug-bank`,
+//! `crash-images` and `fuzz`. It must never be needed to build, test or run a single package.
 
 mod bug_bank;
 mod cargo;
@@ -7,6 +7,7 @@ mod check;
 mod ci;
 mod clock;
 mod crash_images;
+mod fuzz;
 mod plugins;
 mod sim;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Sim(sim) => sim::run(&sim),
         Command::BugBank(bank) => bug_bank::run(&bank),
         Command::CrashImages(images) => crash_images::run(&images),
+        Command::Fuzz(fuzz) => fuzz::run(&fuzz),
     };
     // Not as `main`'s result: that would add a backtrace of this program to the cause.
     result.map_or_else(
@@ -66,6 +68,8 @@ enum Command {
     BugBank(bug_bank::BugBank),
     /// Recovers the log from every disk image that power cuts and flipped bits can leave.
     CrashImages(crash_images::CrashImages),
+    /// Runs the fuzz targets under libFuzzer; needs a nightly compiler and cargo-fuzz.
+    Fuzz(fuzz::Fuzz),
 }
 
 #[cfg(test)]

@@ -65,18 +65,29 @@ pub(crate) fn encode(message: &PeerMessage) -> Result<Bytes, WireError> {
 }
 
 /// Cuts a lane's bytes into messages.
-pub(crate) struct MessageDecoder(FrameDecoder);
+#[derive(Debug)]
+pub struct MessageDecoder(FrameDecoder);
 
-impl MessageDecoder {
-    pub(crate) fn new() -> Self {
+impl Default for MessageDecoder {
+    fn default() -> Self {
         Self(FrameDecoder::new(PEER_FRAME_BYTES_MAX))
     }
+}
 
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+impl MessageDecoder {
+    /// At the beginning of a lane.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes bytes as they came.
+    pub fn feed(&mut self, bytes: &[u8]) {
         self.0.feed(bytes);
     }
 
-    pub(crate) fn next_message(&mut self) -> Result<Option<PeerMessage>, WireError> {
+    /// The next complete message, or `None` until more bytes come. After an error the lane cannot be
+    /// read further.
+    pub fn next_message(&mut self) -> Result<Option<PeerMessage>, WireError> {
         match self.0.next_frame()? {
             Some(frame) => decode(&frame).map(Some),
             None => Ok(None),

@@ -23,7 +23,7 @@ pub mod tls;
 pub use tls::{client_config, client_door_config, peer_client_config, peer_server_config};
 
 pub mod codec;
-pub use codec::PeerMessage;
+pub use codec::{MessageDecoder, PeerMessage};
 
 pub mod endpoint;
 pub use endpoint::client_endpoint_config;
