@@ -133,6 +133,11 @@ impl Ensemble {
         connect(builder.session_timeout(session_timeout)).await
     }
 
+    /// The certificate of the authority that all servers trust.
+    pub(crate) fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
     /// Writes a profile for the command line and returns its path.
     pub fn profile_file(&self) -> std::path::PathBuf {
         let endpoints: Vec<_> = self.members.values().map(Member::endpoint).collect();

@@ -18,6 +18,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     reason = "a harness may fail like the test that uses it, and says so where tests do"
 )]
@@ -40,6 +41,9 @@ mod port;
 
 mod process;
 pub use process::Process;
+
+mod relay;
+pub use relay::{Traffic, Ways};
 
 mod until;
 pub use until::{PATIENCE, until, within};
