@@ -135,6 +135,10 @@ pub(crate) fn segment_name(number: u64) -> String {
 /// The inverse of [`segment_name`].
 pub(crate) fn segment_number(name: &str) -> Option<u64> {
     let number = u64::from_str_radix(name.strip_prefix("log-")?, 16).ok()?;
+    // Not a name of ours: there would be no next one.
+    if number == u64::MAX {
+        return None;
+    }
     (segment_name(number) == name && number > 0).then_some(number)
 }
 

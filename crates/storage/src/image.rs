@@ -346,7 +346,10 @@ fn encode_head(head: &Head) -> Result<Vec<u8>, StorageError> {
 }
 
 fn decode_head(bytes: &[u8]) -> Result<Head, StorageError> {
-    postcard::from_bytes(bytes).map_err(|_| StorageError::ImageMeta)
+    match postcard::take_from_bytes(bytes) {
+        Ok((head, [])) => Ok(head),
+        Ok(_) | Err(_) => Err(StorageError::ImageMeta),
+    }
 }
 
 fn image_error(doing: &'static str) -> impl FnOnce(fjall::Error) -> StorageError {

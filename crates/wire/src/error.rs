@@ -27,6 +27,9 @@ pub enum WireError {
         /// The version this build writes.
         known: u8,
     },
+    /// A transaction sets the ensemble and its version says that it does not, or the reverse.
+    #[error("the content is not what format version {0} announces")]
+    OtherContent(u8),
     /// There is not even a format version.
     #[error("there are no bytes where a format version should be")]
     Empty,

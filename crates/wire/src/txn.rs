@@ -26,10 +26,17 @@ pub fn encode_txn(txn: &Txn) -> Result<Bytes, WireError> {
 
 /// Reads a transaction back.
 pub fn decode_txn(bytes: &[u8]) -> Result<Txn, WireError> {
-    match bytes.first() {
-        Some(&ENSEMBLE_TXN_VERSION) => decode_versioned(bytes, ENSEMBLE_TXN_VERSION),
-        _ => decode_versioned(bytes, TXN_VERSION),
+    let sets_ensemble = bytes.first() == Some(&ENSEMBLE_TXN_VERSION);
+    let version = match sets_ensemble {
+        true => ENSEMBLE_TXN_VERSION,
+        false => TXN_VERSION,
+    };
+    let txn: Txn = decode_versioned(bytes, version)?;
+    // Else broadcast and tree would not have the same members.
+    if txn.ensemble().is_some() != sets_ensemble {
+        return Err(WireError::OtherContent(version));
     }
+    Ok(txn)
 }
 
 /// The ensemble that an encoded transaction sets; one comparison for all others. Bytes that are no
@@ -65,5 +72,19 @@ mod tests {
         let other = encode_txn(&txn(Vec::new())).unwrap();
         assert_eq!(ensemble_in(&other), None);
         assert_eq!(ensemble_in(&[]), None);
+    }
+
+    #[test]
+    fn a_transaction_that_is_not_what_its_version_says_is_refused() {
+        let setting = txn(vec![Effect::SetEnsemble(Ensemble::default())]);
+        for (txn, version) in [
+            (setting, TXN_VERSION),
+            (txn(Vec::new()), ENSEMBLE_TXN_VERSION),
+        ] {
+            let mut bytes = encode_txn(&txn).unwrap().to_vec();
+            bytes[0] = version;
+            assert_eq!(decode_txn(&bytes), Err(WireError::OtherContent(version)));
+            assert_eq!(ensemble_in(&bytes), None);
+        }
     }
 }
