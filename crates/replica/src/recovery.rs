@@ -10,6 +10,7 @@ use zareba_tree::{Record, RestoreError, Tree, TreeBuilder};
 use zareba_wire::{WireError, decode_txn};
 
 use crate::bug::Bug;
+use crate::event_history::EventHistory;
 use crate::record;
 
 /// Why a server cannot start from what its disk holds.
@@ -68,6 +69,7 @@ pub struct RecoveredLog {
 pub struct Recovered {
     pub(crate) tree: Tree,
     pub(crate) zab: zareba_zab::Recovered,
+    pub(crate) history: EventHistory,
 }
 
 impl Recovered {
@@ -84,6 +86,7 @@ pub struct Recovery {
     start: Zxid,
     consistent_at: Zxid,
     time: u64,
+    history: EventHistory,
     expected: Option<DigestMark>,
     /// Planted on purpose; none in a build without the feature.
     bug: Option<Bug>,
@@ -99,6 +102,7 @@ impl Recovery {
             start,
             consistent_at,
             time: 0,
+            history: EventHistory::new(start),
             expected,
             bug: None,
         }
@@ -150,6 +154,8 @@ impl Recovery {
                 found: diverged.found,
             });
         }
+        let is_whole = self.tree.is_consistent();
+        self.history.push(entry.zxid, changes.events, is_whole);
         self.check_digest()
     }
 
@@ -175,6 +181,7 @@ impl Recovery {
         Ok(Recovered {
             tree: self.tree,
             zab,
+            history: self.history,
         })
     }
 

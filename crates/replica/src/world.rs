@@ -4,6 +4,7 @@
 //! This file must never refuse anything: it tells what is there and stages what it is told.
 //! On a follower nothing is ever in flight, and the world is the tree.
 
+mod quota;
 mod staging;
 
 use std::collections::BTreeSet;
@@ -11,8 +12,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Attachment, CallId, Effect, Ensemble, JoinToken, Mount, ParkedCall, Password, Revision,
-    SessionId, Sha256, Stat, Xid, ZnodePath, Zxid,
+    Acl, Attachment, CallId, Effect, Ensemble, JoinToken, Mount, ParkedCall, Password, Quota,
+    Revision, SessionId, Sha256, Stat, Usage, Xid, ZnodePath, Zxid,
 };
 use zareba_tree::Tree;
 
@@ -23,10 +24,19 @@ use crate::layer::Layer;
 pub(crate) struct Node {
     pub(crate) data: Bytes,
     pub(crate) acl: Acl,
-    pub(crate) owner: SessionId,
     /// Children ever created.
     pub(crate) created: u64,
     pub(crate) stat: Stat,
+}
+
+impl Node {
+    /// What it counts for in a quota.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            nodes: 1,
+            bytes: self.data.len() as u64,
+        }
+    }
 }
 
 /// A session as the next transaction will find it.
@@ -61,6 +71,9 @@ pub(crate) struct World {
     components: Layer<Sha256, u64>,
     ensembles: Layer<(), Ensemble>,
     tokens: Layer<Sha256, JoinToken>,
+    quotas: Layer<ZnodePath, Quota>,
+    usages: Layer<ZnodePath, Usage>,
+    administrators: Layer<(), (Acl, u64)>,
     effects: Vec<Effect>,
     /// The zxid of the transaction being staged.
     pub(crate) zxid: Zxid,
@@ -73,7 +86,7 @@ pub(crate) struct World {
 /// A point of the staging to which it can be taken back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Savepoint {
-    marks: [usize; 13],
+    marks: [usize; 16],
     effects: usize,
 }
 
@@ -131,6 +144,18 @@ macro_rules! each_layer {
             let $layer = &mut $world.tokens;
             $action
         }
+        {
+            let $layer = &mut $world.quotas;
+            $action
+        }
+        {
+            let $layer = &mut $world.usages;
+            $action
+        }
+        {
+            let $layer = &mut $world.administrators;
+            $action
+        }
     }};
 }
 
@@ -162,6 +187,9 @@ impl World {
                 self.components.mark(),
                 self.ensembles.mark(),
                 self.tokens.mark(),
+                self.quotas.mark(),
+                self.usages.mark(),
+                self.administrators.mark(),
             ],
             effects: self.effects.len(),
         }
@@ -219,7 +247,6 @@ impl World {
         self.tree.node(path).map(|node| Node {
             data: node.data().clone(),
             acl: node.acl().clone(),
-            owner: node.owner(),
             created: node.created(),
             stat: node.stat(),
         })
@@ -497,5 +524,13 @@ impl World {
         hashes.extend(self.tokens.iter().map(|(hash, _)| *hash));
         let known = hashes.iter().filter_map(|hash| self.token(hash));
         known.cloned().collect()
+    }
+
+    /// Who may administer the ensemble, and how often that was set.
+    pub(crate) fn administrators(&self) -> (&Acl, u64) {
+        match self.administrators.get(&()) {
+            Some(Some((acl, aversion))) => (acl, *aversion),
+            Some(None) | None => self.tree.administrators(),
+        }
     }
 }
