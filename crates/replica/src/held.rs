@@ -75,16 +75,24 @@ impl Held {
         }
     }
 
-    /// One more identity, unless there is no room for it.
-    pub(crate) fn identify(&mut self, principal: Principal) -> Answer {
-        if !self.principals.contains(&principal) {
+    /// One more identity, in the words of each scheme that knows it, unless there is no room for it.
+    pub(crate) fn identify(&mut self, principals: Vec<Principal>) -> Answer {
+        let known = |it: &Self, one: &Principal| it.principals.contains(one);
+        let Some(first) = principals.first().cloned() else {
+            let why = "the credential proves nothing";
+            return Err(Fault::new(ErrorCode::AuthFailed, why));
+        };
+        for principal in principals {
+            if known(self, &principal) {
+                continue;
+            }
             if self.principals.len() >= IDENTITIES_MAX {
                 let why = format!("a session has at most {IDENTITIES_MAX} identities");
                 return Err(Fault::new(ErrorCode::TooLarge, why));
             }
-            self.principals.push(principal.clone());
+            self.principals.push(principal);
         }
-        Ok(Outcome::Authenticated(principal))
+        Ok(Outcome::Authenticated(first))
     }
 
     /// The leader's answer to a request has come. Writes are answered in order, so it is usually

@@ -46,7 +46,7 @@ pub enum Input {
         connection: ConnectionId,
         xid: Xid,
         acked: Acked,
-        result: Result<Principal, Fault>,
+        result: Result<Vec<Principal>, Fault>,
     },
     /// A client lives.
     Ping { connection: ConnectionId },

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use zareba_model::{
-    Acked, Answer, Ensemble, ErrorCode, Fault, Op, Outcome, Password, Read, SessionId, WatchKind,
-    WatchSpec, Write, Xid, Zxid,
+    Acked, Answer, Ensemble, ErrorCode, Event, EventKind, Fault, Op, Outcome, Password, Read, SessionId,
+    WatchKind, Write, Xid, Zxid,
 };
 use zareba_replica::ConnectionId;
 use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
 
 use crate::dice::Dice;
 use crate::invariants::replies::Asked;
-use crate::invariants::watches::{self, Told, Watches};
+use crate::invariants::watches::{Hearing, Watches, missed};
 use crate::invariants::{replies, session_monotonicity};
 use crate::marks::{Mark, Marks};
 use crate::oracle::Oracle;
@@ -47,12 +47,14 @@ struct Session {
     timeout_us: u64,
     next: Xid,
     pending: BTreeMap<Xid, Pending>,
+    /// The newest state that it was shown, by any message.
     seen: Zxid,
+    /// Up to here it has heard every event: no reply or pong leaves before them. It may have heard
+    /// more, but cannot know whether that was all of it.
+    whole: Zxid,
     watches: Watches,
     /// Where it was welcomed last: what an event tells from further on has just happened.
     welcomed_at: Zxid,
-    /// The newest event.
-    told: Zxid,
 }
 
 #[derive(Clone, Debug)]
@@ -194,8 +196,8 @@ impl Client {
             Some(session) => Hello::Attach {
                 session: session.id,
                 password: session.password,
-                last_zxid: session.seen,
-                watches: session.watch_specs(),
+                last_zxid: session.whole,
+                watches: session.watches.specs(),
             },
         };
         vec![Act::Connect(hello)]
@@ -258,7 +260,7 @@ impl Client {
         &mut self,
         id: ConnectionId,
         message: ServerMessage,
-        now: u64,
+        (now, remembers): (u64, Zxid),
         oracle: &Oracle,
     ) -> Result<Vec<Act>, Violation> {
         if !self.is_mine(id) || self.life == Life::Over {
@@ -268,24 +270,15 @@ impl Client {
             connection.heard = now;
         }
         match message {
-            ServerMessage::Welcome(welcome) => return self.welcome(&welcome, now, oracle),
-            ServerMessage::Reply { xid, zxid, answer } => self.reply(xid, zxid, answer, oracle)?,
+            ServerMessage::Welcome(welcome) => {
+                return self.welcome(&welcome, (now, remembers), oracle);
+            },
+            ServerMessage::Reply { xid, zxid, answer } => {
+                self.reply(xid, (zxid, remembers), answer, oracle)?;
+            }
             ServerMessage::Event(event) => {
                 if let Some(session) = &mut self.session {
-                    let newest = session.seen.max(session.told);
-                    session.told = event.zxid;
-                    let live = event.zxid > session.welcomed_at;
-                    oracle.marks.reach(if live {
-                        Mark::WatchFired
-                    } else {
-                        Mark::WatchMissed
-                    });
-                    let told = Told {
-                        event: &event,
-                        newest,
-                        live,
-                    };
-                    watches::fired(&oracle.reference, &mut session.watches, &told)?;
+                    session.hear(&event, oracle)?;
                 }
             }
             ServerMessage::Pong { zxid } => {
@@ -305,7 +298,7 @@ impl Client {
     fn welcome(
         &mut self,
         welcome: &Welcome,
-        now: u64,
+        (now, remembers): (u64, Zxid),
         oracle: &Oracle,
     ) -> Result<Vec<Act>, Violation> {
         let Some(connection) = &mut self.connection else {
@@ -332,13 +325,10 @@ impl Client {
         oracle
             .marks
             .reach_if(!session.watches.is_empty(), Mark::WatchResumed);
-        watches::armed_again(
-            &oracle.reference,
-            &mut session.watches,
-            session.seen,
-            welcome.zxid,
-        );
         (session.seen, session.welcomed_at) = (welcome.zxid, welcome.zxid);
+        let (reference, from) = (&oracle.reference, (welcome.zxid, remembers));
+        let remembered = session.watches.return_to(reference, session.whole, from)?;
+        oracle.marks.reach_if(!remembered, Mark::MemoryTooShort);
         let acked = session.acked();
         let again = session.pending.iter_mut().map(|(xid, pending)| {
             pending.again = true;
@@ -354,7 +344,7 @@ impl Client {
     fn reply(
         &mut self,
         xid: Xid,
-        zxid: Zxid,
+        (zxid, remembers): (Zxid, Zxid),
         answer: Answer,
         oracle: &Oracle,
     ) -> Result<(), Violation> {
@@ -386,7 +376,7 @@ impl Client {
         replies::check(oracle, &asked, zxid, &answer)?;
         note_marks(&oracle.marks, &pending, &answer);
         self.answered += 1;
-        session.note_watch(&pending.op, zxid, &answer);
+        session.note_watch(&pending.op, &answer);
         self.workload.answered(&pending.op, &answer);
         if answer == Ok(Outcome::Closed) {
             self.life = Life::Over;
@@ -460,17 +450,33 @@ impl Session {
             next: Xid(0),
             pending: BTreeMap::new(),
             seen: Zxid::ZERO,
-            watches: Watches::new(),
+            whole: Zxid::ZERO,
+            watches: Watches::default(),
             welcomed_at: Zxid::ZERO,
-            told: Zxid::ZERO,
         }
     }
 
     /// The client is shown the state at `zxid`.
     fn see(&mut self, zxid: Zxid, oracle: &Oracle) -> Result<(), Violation> {
         session_monotonicity::check(self.id, self.seen, zxid, oracle.committed())?;
-        self.seen = zxid;
-        watches::revealed(&oracle.reference, &self.watches, zxid)
+        (self.seen, self.whole) = (zxid, zxid);
+        self.watches.reveal(&oracle.reference, &[], zxid)
+    }
+
+    /// A watch tells something.
+    fn hear(&mut self, event: &Event, oracle: &Oracle) -> Result<(), Violation> {
+        self.seen = self.seen.max(event.zxid);
+        let hearing = self.watches.hear(&oracle.reference, &[], event)?;
+        let marks = &oracle.marks;
+        let is_live = event.zxid > self.welcomed_at;
+        marks.reach(match hearing {
+            Hearing::First if is_live => Mark::WatchFired,
+            Hearing::First => Mark::WatchMissed,
+            Hearing::Again => Mark::EventRepeated,
+            Hearing::Guessed => Mark::EventGuessed,
+        });
+        marks.reach_if(event.kind == EventKind::Resync, Mark::Resync);
+        Ok(())
     }
 
     /// All answers but those of calls that may still be parked, and none behind the first other
@@ -482,34 +488,21 @@ impl Session {
         Acked { up_to, except }
     }
 
-    fn note_watch(&mut self, op: &Op, zxid: Zxid, answer: &Answer) {
+    fn note_watch(&mut self, op: &Op, answer: &Answer) {
         let (Op::Read(read) | Op::LinearizableRead(read)) = op else {
             return;
         };
         let Ok(outcome) = answer else { return };
-        let (Read::Get { path, watch }
-        | Read::Exists { path, watch }
-        | Read::Children { path, watch, .. }) = read;
-        if !watch {
-            return;
-        }
-        let kind = match read {
-            Read::Children { .. } => WatchKind::Children,
-            Read::Get { .. } | Read::Exists { .. } => WatchKind::Data,
+        let (path, kind) = match read {
+            Read::Get { path, watch: true } | Read::Exists { path, watch: true } => {
+                (path, WatchKind::Data)
+            }
+            Read::Children {
+                path, watch: true, ..
+            } => (path, WatchKind::Children),
+            _ => return,
         };
         let absent = *outcome == Outcome::Existence(None);
-        self.watches.insert((path.clone(), kind), (absent, zxid));
-    }
-
-    fn watch_specs(&self) -> Vec<WatchSpec> {
-        let spec = |((path, kind), (absent, _)): (&(_, WatchKind), &(bool, Zxid))| {
-            let path: &zareba_model::ZnodePath = path;
-            WatchSpec {
-                path: path.clone(),
-                kind: *kind,
-                absent: *absent,
-            }
-        };
-        self.watches.iter().map(spec).collect()
+        self.watches.add(path.clone(), kind, absent);
     }
 }

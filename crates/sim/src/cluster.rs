@@ -345,12 +345,13 @@ impl Cluster {
         if self.oracle.ensemble.version > version {
             self.welcome_members();
         }
-        let Some(it) = self.servers.get(server) else {
+        let Some(it) = self.servers.get_mut(server) else {
             return Ok(());
         };
         let Some(replica) = &it.replica else {
             return Ok(());
         };
+        it.remembers = it.remembers.max(replica.tree().consistent_at());
         let broadcast = replica.broadcast();
         broadcast.check_invariants();
         if let Role::Leading { epoch } = broadcast.role() {

@@ -49,6 +49,7 @@ mod workload;
 mod invariants;
 mod oracle;
 mod reference;
+mod rules;
 
 mod dice;
 mod trace;

@@ -70,6 +70,10 @@ marks! {
     WatchFired: "watches fired";
     WatchResumed: "watches resumed elsewhere";
     WatchMissed: "changes missed and told on return";
+    EventRepeated: "events told again because their client could not say that it had heard them";
+    MemoryTooShort: "clients whose past a server did not remember";
+    EventGuessed: "events guessed from the nodes";
+    Resync: "clients told to read again";
     SyncDone: "syncs done";
     Joined: "servers that joined an ensemble";
     Promoted: "observers promoted";

@@ -26,7 +26,7 @@ use crate::invariants::process_consistency::Foundations;
 use crate::invariants::session_order::SessionOrder;
 use crate::invariants::{self};
 use crate::marks::{Mark, Marks};
-use crate::reference::Reference;
+use crate::reference::{Reference, Touched};
 use crate::violation::{Violation, hold};
 
 /// In place of a transaction that nobody has broadcast: no transaction is encoded so.
@@ -404,7 +404,10 @@ impl Oracle {
     }
 
     fn judge_state(&mut self, zxid: Zxid, txn: &Txn, changes: &Changes) -> Result<(), Violation> {
-        let touched = self.reference.apply(zxid, txn);
+        let mut touched = Touched::default();
+        for effect in &txn.effects {
+            self.reference.apply(zxid, txn, effect, &mut touched);
+        }
         let (tree, reference) = (&self.tree, &self.reference);
         invariants::reference_model::check(tree, reference, &touched.paths)?;
         invariants::stats::check(tree, reference, &touched.paths)?;

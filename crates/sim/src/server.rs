@@ -1,6 +1,6 @@
 //! One simulated server: its process, its clock, its storage. Knows nothing of the others.
 
-use zareba_model::Ensemble;
+use zareba_model::{Ensemble, Zxid};
 use zareba_replica::{Input, Now, Replica};
 
 use crate::disk::Storage;
@@ -71,6 +71,8 @@ pub(crate) struct Server {
     pub(crate) founds: bool,
     /// It has left the ensemble and stays away.
     pub(crate) retired: bool,
+    /// All that happened behind this transaction it must remember for watches.
+    pub(crate) remembers: Zxid,
     /// The ensemble it goes by: with whom it holds links.
     pub(crate) ensemble: Ensemble,
 }
@@ -99,6 +101,7 @@ impl Server {
             bootstrap: None,
             founds: false,
             retired: false,
+            remembers: Zxid::ZERO,
             ensemble: Ensemble::default(),
         }
     }

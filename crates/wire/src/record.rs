@@ -63,8 +63,11 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_by_name() {
-        let refused = decode_record::<u8>(&[2, 0]);
-        let expected = WireError::UnknownVersion { found: 2, known: 1 };
+        let refused = decode_record::<u8>(&[1, 0]);
+        let expected = WireError::UnknownVersion {
+            found: 1,
+            known: RECORD_VERSION,
+        };
         assert_eq!(refused, Err(expected));
         assert_eq!(decode_record::<u8>(&[]), Err(WireError::Empty));
     }

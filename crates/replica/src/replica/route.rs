@@ -60,7 +60,7 @@ impl<P: PluginRuntime> Replica<P> {
         connection: ConnectionId,
         xid: Xid,
         acked: Acked,
-        result: Result<Principal, Fault>,
+        result: Result<Vec<Principal>, Fault>,
         outputs: &mut Vec<Output>,
     ) {
         let Some(session) = self.next_request(connection, xid, acked, outputs) else {
@@ -70,12 +70,11 @@ impl<P: PluginRuntime> Replica<P> {
         let Some(held) = self.held.get_mut(session) else {
             return;
         };
-        let scheme = result.as_ref().map(|principal| principal.scheme.clone());
         let audited = audits.then(|| Audited {
             op: "authenticate",
-            path: scheme.unwrap_or_default(),
+            path: String::new(),
         });
-        let answer = result.and_then(|principal| held.identify(principal));
+        let answer = result.and_then(|principals| held.identify(principals));
         held.line.push_back(Waiting {
             xid,
             state: State::Settled(answer),

@@ -166,7 +166,7 @@ impl Cluster {
             Output::Role(role) => self.takes_role(server, role)?,
             Output::Ensemble(ensemble) => self.follow_ensemble(server, ensemble),
             Output::Removed { .. } => self.leaves(server)?,
-            Output::PluginLog { .. } => {}
+            Output::PluginLog { .. } | Output::Audit(_) | Output::QuotaPassed { .. } => {}
         }
         Ok(())
     }

@@ -21,6 +21,8 @@ pub(super) struct Connection {
     left: bool,
     /// Whose it is, once its server has said so.
     session: SessionId,
+    /// What its server remembered from on when it spoke last.
+    remembers: Zxid,
 }
 
 impl Cluster {
@@ -73,6 +75,7 @@ impl Cluster {
             to_client: now,
             left: false,
             session: SessionId::NONE,
+            remembers: Zxid::ZERO,
         };
         self.connections.insert(id, connection);
         if let Some(it) = self.clients.get_mut(client) {
@@ -83,7 +86,11 @@ impl Cluster {
             self.schedule.at(at, Event::ServerLeft(id));
             return;
         }
-        self.say(id, ClientMessage::Hello { version: 1, hello });
+        self.say(id, ClientMessage::Hello {
+            version: zareba_wire::client::VERSION,
+            hello,
+            claims: Vec::new(),
+        });
     }
 
     fn say(&mut self, id: ConnectionId, message: ClientMessage) {
@@ -166,6 +173,8 @@ impl Cluster {
         let Some(connection) = self.connections.get_mut(&id) else {
             return Ok(());
         };
+        let its = self.servers.get(connection.server);
+        connection.remembers = its.map_or(Zxid::ZERO, |it| it.remembers);
         match &message {
             ServerMessage::Welcome(welcome) => connection.session = welcome.session,
             ServerMessage::Reply { xid, .. } => {
@@ -231,7 +240,7 @@ impl Cluster {
             "client hears",
             &(connection.client, &message),
         );
-        let acts = client.hear(id, message, now, &self.oracle)?;
+        let acts = client.hear(id, message, (now, connection.remembers), &self.oracle)?;
         self.act(connection.client, acts);
         Ok(())
     }

@@ -70,7 +70,9 @@ impl Cluster {
             replica.tree(),
         )?;
         self.oracle.mirror(server)?.epochs = opened.epochs;
-        self.server(server).replica = Some(replica);
+        let it = self.server(server);
+        it.remembers = opened.base;
+        it.replica = Some(replica);
         self.schedule.at(now + 1, Event::Tick(server, boot));
         self.after_batch(server, outputs)
     }

@@ -26,7 +26,7 @@ pub(crate) fn check(
     answer: &Answer,
 ) -> Result<(), Violation> {
     match asked.op {
-        Op::Read(read) => super::reads::check(&oracle.reference, read, zxid, answer),
+        Op::Read(read) => super::reads::check(&oracle.reference, &[&[]], read, zxid, answer),
         Op::Call { op, .. } if op == "holder" => Ok(()),
         Op::Sync | Op::LinearizableRead(_) => {
             hold!(
@@ -38,7 +38,7 @@ pub(crate) fn check(
             );
             match asked.op {
                 Op::LinearizableRead(read) => {
-                    super::reads::check(&oracle.reference, read, zxid, answer)
+                    super::reads::check(&oracle.reference, &[&[]], read, zxid, answer)
                 }
                 _ => must_end_well(asked, answer),
             }
