@@ -25,10 +25,10 @@ impl EventHistory {
         }
     }
 
-    /// One transaction's changes. Those of a tree that is not whole yet say nothing: then whatever
-    /// came before is forgotten.
-    pub(crate) fn push(&mut self, zxid: Zxid, changes: Vec<NodeChange>, is_whole: bool) {
-        if !is_whole {
+    /// One transaction's changes. Those of a tree that was not whole before it may leave out what its
+    /// image held already: then whatever came up to here is forgotten.
+    pub(crate) fn push(&mut self, zxid: Zxid, changes: Vec<NodeChange>, was_whole: bool) {
+        if !was_whole {
             *self = Self::new(zxid);
             return;
         }

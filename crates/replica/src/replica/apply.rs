@@ -20,6 +20,7 @@ impl<P: PluginRuntime> Replica<P> {
             Ok(txn) => txn,
             Err(error) => panic!("committed transaction {zxid} must be decodable: {error}"),
         });
+        let was_whole = self.world.tree.is_consistent();
         let mut changes = self.world.tree.apply(zxid, &txn);
         if let Some(diverged) = &changes.diverged {
             panic!(
@@ -37,9 +38,8 @@ impl<P: PluginRuntime> Replica<P> {
             self.fire(zxid, &changes.events, outputs);
             self.answer(txn, &changes, outputs);
         }
-        let is_whole = self.world.tree.is_consistent();
         self.history
-            .push(zxid, std::mem::take(&mut changes.events), is_whole);
+            .push(zxid, std::mem::take(&mut changes.events), was_whole);
         self.follow_sessions(&changes, outputs);
         self.warn_of_quotas(&changes, outputs);
         if changes.ensemble_changed {
