@@ -70,6 +70,18 @@ impl Config {
         }
     }
 
+    /// What was planted.
+    #[cfg(feature = "bugs")]
+    pub(crate) fn planted(&self) -> Option<Bug> {
+        self.bug
+    }
+
+    /// What was planted: nothing in a build without the feature.
+    #[cfg(not(feature = "bugs"))]
+    pub(crate) const fn planted(&self) -> Option<Bug> {
+        None
+    }
+
     /// True if that bug was planted; never in a build without the feature.
     #[cfg(feature = "bugs")]
     pub(crate) fn has_bug(&self, bug: Bug) -> bool {

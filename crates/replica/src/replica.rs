@@ -28,6 +28,7 @@ use zareba_zab::{Output as ZabOutput, Role, Zab};
 use self::leading::Leading;
 use self::membership::Newcomer;
 use self::streams::ImageWrites;
+use crate::bug::Bug;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::confirming::Confirming;
@@ -120,8 +121,10 @@ impl<P: PluginRuntime> Replica<P> {
         let zab = Zab::new(config.zab.clone(), recovered.zab, now.monotonic);
         let mut world = Box::<World>::default();
         world.tree = recovered.tree;
-        world.spares_nodes_in_flight = config.has_bug(crate::bug::Bug::CloseSparesNodesInFlight);
+        world.planted = config.planted();
         let members = membership::members_of(&world.tree);
+        let mut watches = WatchTable::default();
+        watches.hears_neighbours = config.has_bug(Bug::RecursiveHearsNeighbours);
         let mut replica = Self {
             me: config.zab.me,
             config,
@@ -139,7 +142,7 @@ impl<P: PluginRuntime> Replica<P> {
             compiling: BTreeSet::new(),
             held: HeldSessions::default(),
             entering: Entering::default(),
-            watches: WatchTable::default(),
+            watches,
             history: recovered.history,
             local_sessions: 0,
             deferred: BTreeMap::new(),

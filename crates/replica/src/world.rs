@@ -17,6 +17,7 @@ use zareba_model::{
 };
 use zareba_tree::Tree;
 
+use crate::bug::Bug;
 use crate::layer::Layer;
 
 /// A znode as the next transaction will find it.
@@ -79,8 +80,12 @@ pub(crate) struct World {
     pub(crate) zxid: Zxid,
     /// Its time.
     pub(crate) time: u64,
-    /// A planted bug: whoever asks for a session's nodes is not told of those in flight.
-    pub(crate) spares_nodes_in_flight: bool,
+    /// A bug planted on purpose; none in a build without the feature.
+    #[cfg_attr(
+        not(feature = "bugs"),
+        expect(dead_code, reason = "nobody can ask for one")
+    )]
+    pub(crate) planted: Option<Bug>,
 }
 
 /// A point of the staging to which it can be taken back.
@@ -160,6 +165,18 @@ macro_rules! each_layer {
 }
 
 impl World {
+    /// True if that bug was planted; never in a build without the feature.
+    #[cfg(feature = "bugs")]
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        self.planted == Some(bug)
+    }
+
+    /// True if that bug was planted; never in a build without the feature.
+    #[cfg(not(feature = "bugs"))]
+    pub(crate) const fn has_bug(&self, _: Bug) -> bool {
+        false
+    }
+
     /// Starts to stage the transaction `zxid` at `time`.
     pub(crate) fn begin(&mut self, zxid: Zxid, time: u64) {
         assert!(
@@ -315,7 +332,7 @@ impl World {
                 break;
             }
             if present.is_some() {
-                if !self.spares_nodes_in_flight {
+                if !self.has_bug(Bug::CloseSparesNodesInFlight) {
                     paths.insert(path.clone());
                 }
             } else {

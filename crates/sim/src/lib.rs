@@ -43,6 +43,7 @@ mod schedule;
 mod server;
 
 mod client;
+mod identity;
 mod lock_plugin;
 mod workload;
 

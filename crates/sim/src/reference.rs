@@ -10,7 +10,7 @@ use zareba_model::{
     Acl, Effect, Event, EventKind, Lifetime, SessionId, Stat, Txn, ZnodePath, Zxid,
 };
 
-pub(crate) use self::quotas::Quotas;
+pub(crate) use self::quotas::{Counted, Quotas};
 
 /// Where the ensemble's own list stands.
 pub(crate) const RESERVED: &str = "/zareba";
@@ -288,7 +288,9 @@ impl Reference {
 
     /// Who may administer the ensemble when `zxid` has been applied.
     pub(crate) fn administrators_at(&self, zxid: Zxid) -> Acl {
-        as_of(&self.administrators, zxid).cloned().unwrap_or_default()
+        as_of(&self.administrators, zxid)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Names of a node's children when `zxid` had been applied, in order.

@@ -46,15 +46,15 @@ impl Tree {
     /// How many nodes are below one. A quota's usage is known; everything else is counted node by node,
     /// up to a bound.
     pub fn count(&self, path: &ZnodePath) -> Answer {
-        if let Some((_, usage)) = self.quota(path.as_str()) {
-            return Ok(Outcome::Counted(usage.nodes.saturating_sub(1)));
-        }
         if reserved::is_reserved(path.as_str()) {
             let why = format!("{path} shows records, which are not counted as nodes; list them");
             return Err(Fault::new(ErrorCode::BadArguments, why));
         }
         let id = self.nodes.find(path.as_str());
         let id = id.ok_or_else(|| self.no_node(path))?;
+        if let Some((_, usage)) = self.quota(path.as_str()) {
+            return Ok(Outcome::Counted(usage.nodes.saturating_sub(1)));
+        }
         match self.nodes.count_below(id, COUNTED_MAX) {
             Some(count) => Ok(Outcome::Counted(count)),
             None => {

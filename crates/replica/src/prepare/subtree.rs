@@ -1,9 +1,12 @@
 //! What is asked about a node and everything below it: its end, and how much it may hold.
 
 use zareba_model::limits::{QUOTAS_MAX, SUBTREE_DELETE_MAX};
-use zareba_model::{ErrorCode, Fault, Forward, Lifetime, Outcome, Permissions, Quota, ZnodePath};
+use zareba_model::{
+    Effect, ErrorCode, Fault, Forward, Lifetime, Outcome, Permissions, Quota, ZnodePath,
+};
 
 use super::{Prepare, RESERVED};
+use crate::bug::Bug;
 use crate::change;
 use crate::plugin::PluginRuntime;
 use crate::world::World;
@@ -60,6 +63,17 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             Lifetime::Container => node.created > 0,
             Lifetime::Persistent | Lifetime::Ephemeral(_) => false,
         };
+        let applied = self.world.tree.node(path.as_str());
+        let seems_empty = applied.is_some_and(|node| node.stat().num_children == 0);
+        if is_over
+            && node.stat.num_children > 0
+            && seems_empty
+            && self.world.has_bug(Bug::ContainerEndsWithChildInFlight)
+        {
+            self.world
+                .stage_effect(Effect::DeleteNode { path: path.clone() });
+            return true;
+        }
         is_over
             && node.stat.num_children == 0
             && change::delete(self.world, path, Some(node.stat.version)).is_ok()

@@ -32,14 +32,23 @@ impl<P: PluginRuntime> Replica<P> {
         self.checkpoint.count(entry.payload.len());
         // Events leave before anything that the same transaction answers.
         if self.config.has_bug(Bug::AnswersBeforeEvents) {
+            let events = std::mem::take(&mut changes.events);
             self.answer(txn, &changes, outputs);
-            self.fire(zxid, &changes.events, outputs);
+            self.fire(zxid, &events, outputs);
+            self.history.push(zxid, events, was_whole);
         } else {
             self.fire(zxid, &changes.events, outputs);
+            // And are remembered before: a watch that waits in line behind it begins here.
+            let mut events = std::mem::take(&mut changes.events);
+            if !self.config.has_bug(Bug::RemembersBehindAnswers) {
+                self.history
+                    .push(zxid, std::mem::take(&mut events), was_whole);
+            }
             self.answer(txn, &changes, outputs);
+            if self.config.has_bug(Bug::RemembersBehindAnswers) {
+                self.history.push(zxid, events, was_whole);
+            }
         }
-        self.history
-            .push(zxid, std::mem::take(&mut changes.events), was_whole);
         self.follow_sessions(&changes, outputs);
         self.warn_of_quotas(&changes, outputs);
         if changes.ensemble_changed {

@@ -65,7 +65,10 @@ impl<P: PluginRuntime> Replica<P> {
 
     /// Nodes whose time is over, and containers that have been empty for a while.
     fn end_lifetimes(&mut self) {
-        let time = self.time();
+        let time = match self.config.has_bug(Bug::TtlByWallClock) {
+            true => self.now.wall_ms,
+            false => self.time(),
+        };
         let due = self.world.tree.nodes_to_expire();
         let due = due.take_while(|(due, _)| *due <= time);
         let mut over: Vec<_> = due

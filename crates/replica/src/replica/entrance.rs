@@ -186,9 +186,18 @@ impl<P: PluginRuntime> Replica<P> {
         let before = self.held.session_of(connection);
         let mut held = Held::new(session, attachment, connection, entrant.principals);
         if let Some(own) = before.and_then(|before| self.held.remove(before)) {
-            self.watches.rename_session(own.session, session);
+            match self.config.has_bug(Bug::WatchesLostAtUpgrade) {
+                true => self.watches.remove_session(own.session),
+                false => self.watches.rename_session(own.session, session),
+            }
             self.confirming.rename(own.session, session);
             (held.line, held.last_xid, held.acked) = (own.line, own.last_xid, own.acked);
+            // Whoever it has proved to be since its second hello it still is.
+            for principal in own.principals {
+                if !held.principals.contains(&principal) {
+                    held.principals.push(principal);
+                }
+            }
         }
         self.take_in(held, welcome, outputs);
         if let Wish::Attach {
@@ -215,8 +224,11 @@ impl<P: PluginRuntime> Replica<P> {
         let connection = held.connection;
         let mut missed = Vec::new();
         if let Some(behind) = self.history.behind(last) {
+            let forgets = self.config.has_bug(Bug::StayingWatchLostOnReturn);
             for spec in watches {
-                self.watches.add(session, spec.path, spec.kind);
+                if !(forgets && spec.kind.stays()) {
+                    self.watches.add(session, spec.path, spec.kind);
+                }
             }
             for (event, acl) in behind {
                 if may_read(acl, &held.principals) && self.watches.fire_for(session, event) {

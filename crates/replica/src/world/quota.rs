@@ -4,6 +4,7 @@
 use zareba_model::{Effect, ErrorCode, Fault, Quota, Usage, ZnodePath};
 
 use super::World;
+use crate::bug::Bug;
 
 impl World {
     /// A quota, if there is one for exactly this path.
@@ -54,6 +55,10 @@ impl World {
                 continue;
             };
             let used = match self.usages.get(above) {
+                Some(_) if self.has_bug(Bug::QuotaIgnoresInFlight) => self
+                    .tree
+                    .quota(above)
+                    .map_or_else(Usage::default, |it| it.1),
                 Some(pending) => pending.copied().unwrap_or_default(),
                 None => self
                     .tree

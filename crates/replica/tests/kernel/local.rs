@@ -1,9 +1,11 @@
 //! Sessions of one server: they cost no transaction, and become the ensemble's when they need to.
 
-use zareba_model::{CreateMode, ErrorCode, Outcome, Password, WatchKind, WatchSpec, Zxid};
+use zareba_model::{
+    CreateMode, ErrorCode, Op, Outcome, Password, Read, WatchKind, WatchSpec, Zxid,
+};
 use zareba_wire::{Hello, SessionKind};
 
-use super::solo::{Solo, create, exists, path};
+use super::solo::{Solo, create, exists, path, principal};
 
 fn local() -> Hello {
     Hello::Local {
@@ -98,4 +100,20 @@ fn a_client_that_comes_back_is_told_what_its_watches_missed() {
         ErrorCode::NotServing,
         "this server is behind it"
     );
+}
+
+#[test]
+fn an_identity_proved_while_it_becomes_one_is_kept() {
+    let mut solo = Solo::start();
+    let client = solo.come(local(), &["ip:10.0.0.1"]);
+    solo.disk_waits = true;
+    let open = Hello::Open { timeout_ms: 5_000 };
+    solo.say_hello(client, open, &["ip:10.0.0.1"]);
+    solo.identify(client, "digest:a:h");
+    solo.write();
+    let welcome = solo.told(client).welcome.clone().unwrap();
+    assert_eq!(welcome.kind, SessionKind::Full);
+    let who = solo.done(client, Op::Read(Read::WhoAmI));
+    let all = ["ip:10.0.0.1", "digest:a:h"].map(principal);
+    assert_eq!(who, Outcome::Identities(all.to_vec()));
 }

@@ -160,7 +160,12 @@ impl Solo {
 
     /// A client comes with a session of the ensemble.
     pub(crate) fn enter(&mut self, who: &[&str]) -> ConnectionId {
-        let client = self.come(Hello::Open { timeout_ms: 600_000 }, who);
+        let client = self.come(
+            Hello::Open {
+                timeout_ms: 600_000,
+            },
+            who,
+        );
         assert!(self.told(client).welcome.is_some(), "a client is let in");
         client
     }

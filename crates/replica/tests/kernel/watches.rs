@@ -234,3 +234,24 @@ fn an_event_comes_before_the_answer_that_reveals_it() {
     let answer = solo.told(watcher).answers.remove(&late);
     assert!(matches!(answer, Some(Ok(Outcome::Existence(Some(_))))));
 }
+
+#[test]
+fn a_watch_that_waited_in_line_behind_a_write_is_told_of_it() {
+    let mut solo = Solo::start();
+    let watcher = solo.enter(&[]);
+    let before = solo.tree().applied();
+    solo.disk_waits = true;
+    let write = solo.send(watcher, create("/a", CreateMode::Persistent));
+    let watch = solo.send(watcher, add("/a", false, Some(before)));
+    solo.write();
+    let answers = &mut solo.told(watcher).answers;
+    assert!(matches!(answers.remove(&write), Some(Ok(_))));
+    let Some(Ok(Outcome::Watching {
+        missed: Some(missed),
+    })) = answers.remove(&watch)
+    else {
+        panic!("the watch is in force");
+    };
+    let missed: Vec<_> = missed.iter().map(|event| event.path.as_str()).collect();
+    assert_eq!(missed, ["/a"]);
+}

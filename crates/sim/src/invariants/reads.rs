@@ -2,8 +2,8 @@
 //! see it; several reads together tell of the same transaction.
 
 use zareba_model::{
-    Acl, Answer, ErrorCode, Lifetime, Outcome, Permissions, Principal, Read, ReadOutcome, ZnodePath,
-    Zxid,
+    Acl, Answer, ErrorCode, Lifetime, Outcome, Permissions, Principal, Read, ReadOutcome,
+    ZnodePath, Zxid,
 };
 
 use crate::reference::{Reference, Seen};
@@ -12,25 +12,24 @@ use crate::violation::{Violation, hold};
 
 const NAME: &str = "reads";
 
-/// Judges one read by a session that had proved one of these to be when it was answered.
+/// Judges one read of who had proved these identities.
 pub(crate) fn check(
     reference: &Reference,
-    may_be: &[&[Principal]],
+    who: &[Principal],
     read: &Read,
     zxid: Zxid,
     answer: &Answer,
 ) -> Result<(), Violation> {
-    let expected = |principals: &&[Principal]| expected(reference, principals, read, zxid);
-    let fits = |expected: Result<ReadOutcome, ErrorCode>| match (expected, answer) {
-        (Ok(expected), Ok(outcome)) => Outcome::from(expected) == *outcome,
-        (Err(code), Err(fault)) => fault.code == code,
+    let expected = expected(reference, who, read, zxid);
+    let right = match (&expected, answer) {
+        (Ok(expected), Ok(outcome)) => Outcome::from(expected.clone()) == *outcome,
+        (Err(code), Err(fault)) => fault.code == *code,
         _ => false,
     };
     hold!(
-        may_be.iter().any(|it| fits(expected(it))),
+        right,
         NAME,
-        "{read:?} at {zxid} by {may_be:?} was answered {answer:?}, but there was {:?}",
-        may_be.iter().map(expected).collect::<Vec<_>>()
+        "{read:?} at {zxid} by {who:?} was answered {answer:?}, but there was {expected:?}"
     );
     Ok(())
 }
@@ -38,7 +37,7 @@ pub(crate) fn check(
 /// Judges several reads of one point in time.
 pub(crate) fn check_all(
     reference: &Reference,
-    may_be: &[&[Principal]],
+    who: &[Principal],
     reads: &[Read],
     zxid: Zxid,
     answer: &Answer,
@@ -54,7 +53,7 @@ pub(crate) fn check_all(
     );
     for (read, one) in reads.iter().zip(answers) {
         let one = one.clone().map(Outcome::from);
-        check(reference, may_be, read, zxid, &one)?;
+        check(reference, who, read, zxid, &one)?;
     }
     Ok(())
 }
@@ -75,9 +74,7 @@ fn expected(
             data: seen.data.clone(),
             stat: seen.stat,
         }),
-        Read::Exists { path, .. } => {
-            Ok(ReadOutcome::Existence(seen(path).map(|seen| seen.stat)))
-        }
+        Read::Exists { path, .. } => Ok(ReadOutcome::Existence(seen(path).map(|seen| seen.stat))),
         Read::Children { path, .. } => found(path).map(|seen| ReadOutcome::Children {
             names: reference.names_at(path, zxid).map(str::to_owned).collect(),
             stat: seen.stat,
@@ -118,7 +115,11 @@ fn expected(
                 of(seen) && page.after.as_ref().is_none_or(|after| *path > after)
             });
             let mut paths: Vec<ZnodePath> = all.map(|(path, _)| path.clone()).collect();
-            let limit = if page.limit == 0 { usize::MAX } else { page.limit as usize };
+            let limit = if page.limit == 0 {
+                usize::MAX
+            } else {
+                page.limit as usize
+            };
             let more = paths.len() > limit;
             paths.truncate(limit);
             Ok(ReadOutcome::Paths { paths, more })

@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use zareba_model::{Event, EventKind, Permissions, Principal, WatchKind, WatchSpec, ZnodePath, Zxid};
+use zareba_model::{
+    Event, EventKind, Permissions, Principal, WatchKind, WatchSpec, ZnodePath, Zxid,
+};
 
 use crate::reference::{Happened, Reference, is_within};
 use crate::rules::grants;
@@ -34,6 +36,16 @@ pub(crate) struct Watches {
     ever: usize,
     /// What a server that does not remember has to say first.
     guessed: VecDeque<Event>,
+}
+
+/// An event as it was heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    pub(crate) hearing: Hearing,
+    /// A watch that stays has told it.
+    pub(crate) stays: bool,
+    /// It is of a node below a watched one.
+    pub(crate) below: bool,
 }
 
 /// How an event was heard.
@@ -81,18 +93,23 @@ impl Watches {
         reference: &Reference,
         principals: &[Principal],
         event: &Event,
-    ) -> Result<Hearing, Violation> {
+    ) -> Result<Heard, Violation> {
         if let Some(expected) = self.guessed.pop_front() {
             hold!(
                 expected == *event,
                 NAME,
                 "{event:?} was told by a server that does not remember; {expected:?} is what it can say"
             );
-            return Ok(Hearing::Guessed);
+            return Ok(Heard {
+                hearing: Hearing::Guessed,
+                stays: false,
+                below: false,
+            });
         }
         let next = self.next(reference, principals, event.zxid);
         let Some((place, it)) = next else {
-            let what = format!("{event:?} was told, but there is nothing to tell, or it was told before");
+            let what =
+                format!("{event:?} was told, but there is nothing to tell, or it was told before");
             return Err(Violation::new(NAME, what));
         };
         hold!(
@@ -101,6 +118,13 @@ impl Watches {
             "{event:?} was told, but {:?} is what is to be told next",
             it.event
         );
+        let keys = || {
+            self.set
+                .keys()
+                .filter(|(path, kind)| is_waited_for(path, *kind, event))
+        };
+        let stays_one = keys().any(|(_, kind)| stays(*kind));
+        let below = !keys().any(|(path, _)| *path == event.path);
         for kind in KINDS {
             if !stays(kind) && waits(kind, event.kind) {
                 self.remove(&event.path, kind);
@@ -109,7 +133,15 @@ impl Watches {
         let again = place < self.ever;
         self.heard = place + 1;
         self.ever = self.ever.max(self.heard);
-        Ok(if again { Hearing::Again } else { Hearing::First })
+        Ok(Heard {
+            hearing: if again {
+                Hearing::Again
+            } else {
+                Hearing::First
+            },
+            stays: stays_one,
+            below,
+        })
     }
 
     /// What they tell next, of all up to a transaction.
@@ -194,8 +226,8 @@ impl Watches {
             };
             if event.is_none() {
                 let mut behind = reference.events().iter().skip(before);
-                let missed = behind
-                    .find(|it| it.event.zxid <= now && is_waited_for(&path, kind, &it.event));
+                let missed =
+                    behind.find(|it| it.event.zxid <= now && is_waited_for(&path, kind, &it.event));
                 hold!(
                     missed.is_none(),
                     NAME,
@@ -224,10 +256,13 @@ pub(crate) fn missed(
     (path, kind): (&ZnodePath, WatchKind),
     (since, now): (Zxid, Zxid),
 ) -> Vec<Event> {
-    let behind = reference.events().iter().skip(reference.events_up_to(since));
+    let behind = reference
+        .events()
+        .iter()
+        .skip(reference.events_up_to(since));
     let known = behind.take_while(|it| it.event.zxid <= now);
-    let told = known
-        .filter(|it| is_waited_for(path, kind, &it.event) && may_be_told(it, principals));
+    let told =
+        known.filter(|it| is_waited_for(path, kind, &it.event) && may_be_told(it, principals));
     told.map(|it| it.event.clone()).collect()
 }
 
@@ -244,9 +279,7 @@ fn stays(kind: WatchKind) -> bool {
 fn waits(kind: WatchKind, event: EventKind) -> bool {
     match kind {
         WatchKind::Data => event != EventKind::ChildrenChanged,
-        WatchKind::Children => {
-            event == EventKind::ChildrenChanged || event == EventKind::Deleted
-        }
+        WatchKind::Children => event == EventKind::ChildrenChanged || event == EventKind::Deleted,
         WatchKind::Persistent => true,
         WatchKind::Recursive => event != EventKind::ChildrenChanged,
     }

@@ -19,6 +19,8 @@ pub(crate) struct Counted {
 pub(crate) struct Quotas {
     now: Vec<Counted>,
     past: Vec<(Zxid, Vec<Counted>)>,
+    /// When a soft limit was passed, and of what.
+    passed: Vec<(Zxid, ZnodePath)>,
 }
 
 impl Quotas {
@@ -51,9 +53,21 @@ impl Quotas {
             return;
         }
         for it in &mut self.now {
+            let before = is_warned_of(it);
             it.usage = sum(&it.path, nodes);
+            if !before && is_warned_of(it) {
+                self.passed.push((zxid, it.path.clone()));
+            }
         }
         self.past.push((zxid, self.now.clone()));
+    }
+
+    /// Those whose soft limits were passed behind one transaction and up to another, in order.
+    pub(crate) fn passed(&self, after: Zxid, until: Zxid) -> impl Iterator<Item = &ZnodePath> {
+        let from = self.passed.partition_point(|(zxid, _)| *zxid <= after);
+        let behind = self.passed.iter().skip(from);
+        let known = behind.take_while(move |(zxid, _)| *zxid <= until);
+        known.map(|(_, path)| path)
     }
 
     /// As they are, by path.
@@ -65,6 +79,16 @@ impl Quotas {
     pub(crate) fn at(&self, zxid: Zxid) -> &[Counted] {
         as_of(&self.past, zxid).map_or(&[], Vec::as_slice)
     }
+}
+
+fn is_warned_of(it: &Counted) -> bool {
+    it.quota
+        .nodes_soft
+        .is_some_and(|most| it.usage.nodes > most)
+        || it
+            .quota
+            .bytes_soft
+            .is_some_and(|most| it.usage.bytes > most)
 }
 
 fn sum(top: &ZnodePath, nodes: &BTreeMap<ZnodePath, Seen>) -> Usage {

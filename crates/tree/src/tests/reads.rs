@@ -402,6 +402,11 @@ fn what_is_below_a_node_is_counted_and_a_quota_tells_when_it_is_passed() {
         (&shown["nodes"], &shown["bytes_hard"]),
         (&4.into(), &9.into())
     );
+    let gone = ["/a/b/c", "/a/b/d", "/a/b", "/a"];
+    let gone = gone.map(|at| Effect::DeleteNode { path: path(at) });
+    apply(&mut tree, gone.to_vec(), Cause::System);
+    assert!(tree.quota("/a").is_some(), "a quota outlives its node");
+    assert_eq!(below(&tree, "/a").unwrap_err().code, ErrorCode::NoNode);
 }
 
 #[test]
