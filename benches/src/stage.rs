@@ -102,10 +102,7 @@ impl Stage for MapStage {
     ) -> Result<String, Fault> {
         let stat = Stat {
             czxid: self.transaction(),
-            ephemeral_owner: match mode.is_ephemeral() {
-                true => owner.unwrap_or(SESSION),
-                false => SessionId::NONE,
-            },
+            lifetime: mode.lifetime(owner.unwrap_or(SESSION)),
             data_length: data.len() as u32,
             ..Stat::default()
         };

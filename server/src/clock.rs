@@ -21,14 +21,19 @@ impl Clock {
     /// Both times at once. A wall clock set before 1970 reads as 1970.
     #[expect(clippy::disallowed_methods, reason = "this file owns the clock")]
     pub(crate) fn now(&self) -> Now {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
         Now {
             monotonic: zareba_zab::Now(micros(self.start.elapsed())),
-            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            wall_ms: wall_ms(),
         }
     }
+}
+
+/// The time of day, milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "this file owns the clock")]
+pub(crate) fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn micros(duration: Duration) -> u64 {

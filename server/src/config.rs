@@ -15,6 +15,8 @@
 //! peer_address = "a.example.org:7401"    # where other members find it; as `peer_listen` if left out
 //! client_address = "a.example.org:7400"  # where clients find it; as `client_listen` if left out
 //! ca_key = "ca.key"                  # optional: this server signs new members' certificates
+//! superusers = ["x509:CN=admin"]     # optional: identities that may do everything, as SCHEME:ID
+//! audit_log = "audit.jsonl"          # optional: who asked for what, one JSON object a line
 //!
 //! [[peers]]                          # every other member; none for an ensemble of one
 //! id = 2
@@ -39,7 +41,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
-use zareba_model::{Ensemble, Member, MemberRole, Members, ServerId};
+use zareba_model::{Ensemble, Member, MemberRole, Members, Principal, ServerId};
 
 /// One server, as its operator wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,10 @@ pub struct ServerConfig {
     pub identity: IdentityFiles,
     /// Names under which clients find it.
     pub names: Vec<String>,
+    /// Identities that may do everything, whatever a list says. All members should name the same.
+    pub superusers: Vec<Principal>,
+    /// Where it is written down who asked for what, if it is to be.
+    pub audit_log: Option<PathBuf>,
     /// Times of broadcast.
     pub timing: Timing,
     /// Bounds on clients.
@@ -196,6 +202,8 @@ impl ServerConfig {
                 ca_key: file.ca_key.map(|key| folder.join(key)),
             },
             names: file.names,
+            superusers: superusers(&file.superusers)?,
+            audit_log: file.audit_log.map(|path| folder.join(path)),
             timing: file.timing.try_into()?,
             limits: file.limits.try_into()?,
         })
@@ -235,6 +243,9 @@ struct File {
     ensemble_version: u64,
     #[serde(default)]
     names: Vec<String>,
+    #[serde(default)]
+    superusers: Vec<String>,
+    audit_log: Option<PathBuf>,
     #[serde(default)]
     peers: Vec<PeerTable>,
     #[serde(default)]
@@ -329,6 +340,22 @@ impl TryFrom<LimitsTable> for DoorLimits {
             )?,
         })
     }
+}
+
+fn superusers(texts: &[String]) -> Result<Vec<Principal>, ConfigError> {
+    let principal = |text: &String| match text.split_once(':') {
+        Some((scheme @ ("x509" | "digest"), id)) if !id.is_empty() => Ok(Principal {
+            scheme: scheme.to_owned(),
+            id: id.to_owned(),
+        }),
+        _ => Err(ConfigError::Invalid {
+            key: "superusers".to_owned(),
+            found: format!("\"{text}\""),
+            expected: "a certificate's name, \"x509:CN=admin\", or a user and the hash of user and \
+                       password, \"digest:USER:HASH\" (`zareba acl digest` computes it)",
+        }),
+    };
+    texts.iter().map(principal).collect()
 }
 
 fn at_least_one(key: &str, set: Option<usize>, default: usize) -> Result<usize, ConfigError> {
@@ -511,6 +538,19 @@ mod tests {
         let refused = parse(&text.replace("\"observer\"", "\"observer\"\ngroup = 1"));
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains("observers do not count"), "{refused}");
+    }
+
+    #[test]
+    fn a_superuser_is_named_by_a_scheme_that_proves_somebody() {
+        let with = |superusers: &str| {
+            parse(&FULL.replace("names =", &format!("superusers = [{superusers}]\nnames =")))
+        };
+        let config = with(r#""x509:CN=admin", "digest:op:aGFzaA==""#).unwrap();
+        assert_eq!(config.superusers[1].id, "op:aGFzaA==");
+        for bad in [r#""world:anyone""#, r#""x509:""#, r#""admin""#] {
+            let refused = with(bad).unwrap_err().to_string();
+            assert!(refused.starts_with("`superusers` is"), "{refused}");
+        }
     }
 
     #[test]

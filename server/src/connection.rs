@@ -15,12 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
-use zareba_model::{Answer, Outcome, limits};
+use zareba_model::{Answer, Outcome, ReadAnswer, ReadOutcome, limits};
 use zareba_replica::{ConnectionId, Input};
 use zareba_wire::ServerMessage;
 
 use crate::admission::Admission;
 use crate::event::{Event, EventSenders};
+use crate::listener::identity::Identities;
 use crate::metrics::Metrics;
 
 /// Part of a connection's credit; given back when dropped.
@@ -42,15 +43,22 @@ pub(crate) struct Doorway {
     next_connection: AtomicU64,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) admission: Admission,
+    pub(crate) identities: Identities,
 }
 
 impl Doorway {
-    pub(crate) fn new(events: EventSenders, metrics: Arc<Metrics>, admission: Admission) -> Self {
+    pub(crate) fn new(
+        events: EventSenders,
+        metrics: Arc<Metrics>,
+        admission: Admission,
+        identities: Identities,
+    ) -> Self {
         Self {
             events,
             next_connection: AtomicU64::new(1),
             metrics,
             admission,
+            identities,
         }
     }
 }
@@ -196,7 +204,27 @@ fn outcome_bytes(outcome: &Outcome) -> usize {
         Outcome::Got { data, .. } | Outcome::Called(data) => data.len(),
         Outcome::Children { names, .. } => names.iter().map(|name| name.len() + 24).sum(),
         Outcome::Multi(outcomes) => outcomes.iter().map(|one| 64 + outcome_bytes(one)).sum(),
+        Outcome::Paths { paths, .. } => paths.iter().map(|path| path.as_str().len() + 24).sum(),
+        Outcome::MultiRead(answers) => answers.iter().map(|one| 64 + read_bytes(one)).sum(),
+        Outcome::Watching {
+            missed: Some(missed),
+        } => missed
+            .iter()
+            .map(|event| event.path.as_str().len() + 40)
+            .sum(),
         _ => 0,
+    }
+}
+
+fn read_bytes(answer: &ReadAnswer) -> usize {
+    match answer {
+        Ok(ReadOutcome::Got { data, .. }) => data.len(),
+        Ok(ReadOutcome::Children { names, .. }) => names.iter().map(|name| name.len() + 24).sum(),
+        Ok(ReadOutcome::Paths { paths, .. }) => {
+            paths.iter().map(|path| path.as_str().len() + 24).sum()
+        }
+        Ok(_) => 0,
+        Err(fault) => fault.message.len(),
     }
 }
 

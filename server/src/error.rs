@@ -29,6 +29,17 @@ pub enum StartError {
         /// The system's words.
         error: std::io::Error,
     },
+    /// The audit log cannot be opened.
+    #[error(
+        "cannot append to the audit log {path}: {error}; name a file in a folder that is there and that this \
+         server may write to"
+    )]
+    AuditLog {
+        /// Its path.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
     /// The certificate, its key and the CA do not make a TLS identity.
     #[error("the certificate, key and CA files make no TLS identity: {0}")]
     Identity(String),

@@ -37,6 +37,7 @@ mod queue;
 mod shell;
 
 mod admission;
+mod audit;
 mod clients;
 mod connection;
 mod listener;

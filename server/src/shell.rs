@@ -7,6 +7,7 @@ use zareba_model::{Ensemble, ZnodePath};
 use zareba_replica::{ImageWrite, Output};
 use zareba_zab::Role;
 
+use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::disk::{InstallMeeting, LogOrder, LogReading};
 use crate::error::ServerError;
@@ -29,6 +30,7 @@ pub(crate) struct Shell {
     pub(crate) damaged: bool,
     /// The configuration was compared with the ensemble that was recovered.
     pub(crate) compared: bool,
+    pub(crate) audit: Option<Audit>,
     /// Set once this server is no member any more: the loop ends with it.
     pub(crate) removed: Option<ServerError>,
 }
@@ -74,6 +76,19 @@ impl Shell {
                     level,
                     message,
                 } => log_for_plugin(&mount, level, &message),
+                Output::Audit(record) => {
+                    if let Some(audit) = &mut self.audit {
+                        audit.write(record);
+                    }
+                }
+                Output::QuotaPassed { path, quota, usage } => tracing::warn!(
+                    %path,
+                    nodes = usage.nodes,
+                    nodes_soft = quota.nodes_soft,
+                    bytes = usage.bytes,
+                    bytes_soft = quota.bytes_soft,
+                    "a subtree holds more than the soft limit of its quota"
+                ),
             }
         }
         self.clients.flush();

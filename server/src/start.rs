@@ -15,6 +15,7 @@ use zareba_transport::{Credentials, TlsError, client_door_config};
 use zareba_zab::Role;
 
 use crate::admission::Admission;
+use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
@@ -23,6 +24,7 @@ use crate::disk::{LogOrder, LogThread};
 use crate::error::{ServerError, StartError};
 use crate::event::{Event, EventSenders, queues};
 use crate::image::{ImageOrder, ImageThread};
+use crate::listener::identity::Identities;
 use crate::listener::quic::QuicDoor;
 use crate::loop_runtime::LoopRuntime;
 use crate::main_loop::MainLoop;
@@ -84,7 +86,8 @@ impl Server {
         let peer_addr = local_address(&sockets.peer, "peers", config.peer_listen)?;
 
         let (admission, tls) = identity.of_the_door()?;
-        let doorway = Doorway::new(events.clone(), Arc::clone(&metrics), admission);
+        let identities = Identities::new(config.superusers.clone());
+        let doorway = Doorway::new(events.clone(), Arc::clone(&metrics), admission, identities);
         let (limits, doorway) = (&config.limits, Arc::new(doorway));
         let door = QuicDoor::new(sockets.client, &identity.credentials, tls, limits, doorway)
             .map_err(|error| StartError::listen("clients", client_addr, error))?;
@@ -106,6 +109,7 @@ impl Server {
             metrics: &metrics,
             standing,
         };
+        let audit = assembly.start_audit()?;
         let disk = assembly.start_disk(opened)?;
         let compiler = assembly.start_compiler(engine.clone())?;
         let (role, role_out) = watch::channel(Role::Looking);
@@ -118,6 +122,7 @@ impl Server {
             role,
             damaged: standing == Standing::Damaged,
             compared: false,
+            audit,
             removed: None,
         };
         let loop_end = assembly.start_loop(links, shell, disk.recovered, engine, receivers)?;
@@ -281,6 +286,19 @@ impl Assembly<'_> {
         })
     }
 
+    fn start_audit(&self) -> Result<Option<Audit>, StartError> {
+        let Some(path) = &self.config.audit_log else {
+            return Ok(None);
+        };
+        let opened = Audit::open(path, self.config.id);
+        let (audit, thread) = opened.map_err(|error| StartError::AuditLog {
+            path: path.clone(),
+            error,
+        })?;
+        self.spawn("zareba-audit", || thread.run())?;
+        Ok(Some(audit))
+    }
+
     fn start_compiler(
         &self,
         engine: PluginEngine,
@@ -308,6 +326,7 @@ impl Assembly<'_> {
         zab.joins_from = rand::random::<u64>() >> 1;
         let mut config = zareba_replica::Config::new(zab);
         config.seed = rand::random();
+        config.audits = self.config.audit_log.is_some();
         let metrics = Arc::clone(self.metrics);
         let (end, end_out) = oneshot::channel();
         self.spawn("zareba-loop", move || {

@@ -1,5 +1,7 @@
 //! Who may do what: access control lists and the identities they name. Decides nothing itself.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One identity of a caller, such as `x509:CN=app` or `world:anyone`.
@@ -9,6 +11,25 @@ pub struct Principal {
     pub scheme: String,
     /// The identity itself.
     pub id: String,
+}
+
+/// What proves an identity. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Credential(pub String);
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(redacted)")
+    }
+}
+
+/// An identity that a client claims, with what proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Claim {
+    /// How it is proved.
+    pub scheme: String,
+    /// The proof; `user:password` for the scheme `digest`.
+    pub credential: Credential,
 }
 
 /// A set of permissions, with ZooKeeper's bits.

@@ -9,10 +9,10 @@ pub mod path;
 pub use path::{PathError, ZnodePath};
 
 pub mod acl;
-pub use acl::{Acl, AclEntry, Permissions, Principal};
+pub use acl::{Acl, AclEntry, Claim, Credential, Permissions, Principal};
 
 pub mod stat;
-pub use stat::Stat;
+pub use stat::{Lifetime, Stat};
 
 pub mod session;
 pub use session::{Acked, Attachment, Password, SessionId, Xid};
@@ -24,7 +24,9 @@ pub mod join;
 pub use join::{JoinRequest, JoinToken, TakenToken};
 
 pub mod op;
-pub use op::{Change, ChildrenPage, CreateMode, EnsembleOp, Op, PluginOp, Read, Write};
+pub use op::{
+    Change, ChildrenPage, CreateMode, EnsembleOp, Op, PathsPage, PluginOp, Read, WatchOp, Write,
+};
 
 pub mod plugin;
 pub use plugin::{
@@ -33,7 +35,10 @@ pub use plugin::{
 };
 
 pub mod outcome;
-pub use outcome::{Answer, ErrorCode, Fault, Outcome};
+pub use outcome::{Answer, ErrorCode, Fault, Outcome, ReadAnswer, ReadOutcome};
+
+pub mod quota;
+pub use quota::{Quota, Usage};
 
 pub mod txn;
 pub use txn::{Cause, DigestMark, Effect, Entry, Txn};

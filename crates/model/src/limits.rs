@@ -18,6 +18,30 @@ pub const TXN_BYTES_MAX: usize = 8 << 20;
 /// Most changes in a multi.
 pub const MULTI_OPS_MAX: usize = 10_000;
 
+/// Most nodes that one request deletes with all below them; more take more requests.
+pub const SUBTREE_DELETE_MAX: usize = 10_000;
+
+/// Most reads from one point in time.
+pub const MULTI_READS_MAX: usize = 10_000;
+
+/// Most entries of an access control list: each is compared at every use of the node.
+pub const ACL_ENTRIES_MAX: usize = 100;
+
+/// Longest scheme, identity or credential, bytes.
+pub const IDENTITY_BYTES_MAX: usize = 1_024;
+
+/// Most identities of one session.
+pub const IDENTITIES_MAX: usize = 32;
+
+/// Most quotas: each costs a look at every write.
+pub const QUOTAS_MAX: usize = 10_000;
+
+/// Shortest life of a node with a TTL, milliseconds: it is looked at no more often.
+pub const TTL_MS_MIN: u64 = 100;
+
+/// Longest life of a node with a TTL, milliseconds: a hundred years.
+pub const TTL_MS_MAX: u64 = 100 * 366 * 86_400_000;
+
 /// Most names in one page of children.
 pub const CHILDREN_PAGE_MAX: usize = 50_000;
 
@@ -30,8 +54,18 @@ pub const SESSION_OUTSTANDING_MAX: usize = 1024;
 /// Most transactions proposed and not yet committed; the leader stops preparing beyond it.
 pub const PROPOSALS_OUTSTANDING_MAX: usize = 16_384;
 
-/// Most one-time watches of one session.
+/// Most watches of one session.
 pub const SESSION_WATCHES_MAX: usize = 100_000;
+
+/// Most watches on one server, of all sessions: about 200 bytes each.
+pub const SERVER_WATCHES_MAX: usize = 20_000_000;
+
+/// Events that a server remembers for watches that begin in the past or were away: each names a
+/// path that the tree or a transaction shares.
+pub const EVENTS_REMEMBERED_MAX: usize = 100_000;
+
+/// Most missed events in one answer; more than so many are a resync.
+pub const EVENTS_MISSED_MAX: usize = 10_000;
 
 /// Shortest session timeout, milliseconds: several heartbeats must fit.
 pub const SESSION_TIMEOUT_MS_MIN: u32 = 1_000;

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Acl, EnsembleChange, JoinToken, Limits, Sha256, ZnodePath};
+use crate::{
+    Acl, Claim, EnsembleChange, JoinToken, Lifetime, Limits, Quota, SessionId, Sha256, WatchKind,
+    ZnodePath, Zxid,
+};
 
 /// One request of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,29 @@ pub enum Op {
     /// A read that sees at least all that was acknowledged to anybody before it was asked: a quorum
     /// confirms first that the leader still leads.
     LinearizableRead(Read),
+    /// Several reads of one point in time, each with its own result; none of them leaves a watch.
+    MultiRead {
+        reads: Vec<Read>,
+        linearizable: bool,
+    },
+    /// A watch that stays, or the end of one.
+    Watch(WatchOp),
+    /// Proves one more identity, which the session has on this connection from now on.
+    Authenticate(Claim),
+}
+
+/// What a session asks about watches beside leaving one with a read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WatchOp {
+    /// A watch that stays until it is removed: of one node, or of a node and everything below it.
+    Add {
+        path: ZnodePath,
+        recursive: bool,
+        /// Also what happened behind this transaction, as far as this server remembers.
+        since: Option<Zxid>,
+    },
+    /// Takes a watch back. Nothing if it has fired meanwhile.
+    Remove { path: ZnodePath, kind: WatchKind },
 }
 
 /// A request that changes nothing.
@@ -45,6 +71,52 @@ pub enum Read {
         page: ChildrenPage,
         watch: bool,
     },
+    /// The access control list and the stat.
+    Acl { path: ZnodePath },
+    /// How many nodes are below it.
+    Count { path: ZnodePath },
+    /// Nodes at or below a path that end with a session: with that one, or with any.
+    Ephemerals {
+        session: Option<SessionId>,
+        under: ZnodePath,
+        page: PathsPage,
+    },
+    /// Who this session has proved to be.
+    WhoAmI,
+}
+
+impl Read {
+    /// The node it names, if it names one.
+    pub fn path(&self) -> Option<&ZnodePath> {
+        match self {
+            Self::Get { path, .. }
+            | Self::Exists { path, .. }
+            | Self::Children { path, .. }
+            | Self::Acl { path }
+            | Self::Count { path }
+            | Self::Ephemerals { under: path, .. } => Some(path),
+            Self::WhoAmI => None,
+        }
+    }
+
+    /// True if it leaves a watch.
+    pub const fn leaves_watch(&self) -> bool {
+        matches!(
+            self,
+            Self::Get { watch: true, .. }
+                | Self::Exists { watch: true, .. }
+                | Self::Children { watch: true, .. }
+        )
+    }
+}
+
+/// Which paths to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathsPage {
+    /// Only paths behind this one.
+    pub after: Option<ZnodePath>,
+    /// At most so many; 0 means the server's maximum ([`crate::limits::CHILDREN_PAGE_MAX`]).
+    pub limit: u32,
 }
 
 /// Which children to list.
@@ -71,6 +143,13 @@ pub enum Write {
     CloseSession,
     /// Something about the ensemble itself.
     Ensemble(EnsembleOp),
+    /// The end of a node and of everything below it, children before their parents: at most
+    /// [`crate::limits::SUBTREE_DELETE_MAX`] nodes at a time, so that it may have to be asked again.
+    DeleteSubtree { path: ZnodePath },
+    /// Limits how much a node and everything below it may hold; none if there is nothing to limit.
+    SetQuota { path: ZnodePath, quota: Quota },
+    /// Another session's end.
+    KillSession(SessionId),
 }
 
 /// What an operator does to the ensemble.
@@ -111,6 +190,12 @@ pub enum Change {
         path: ZnodePath,
         version: Option<u64>,
     },
+    /// A new access control list; refused if a version is named and is not the list's.
+    SetAcl {
+        path: ZnodePath,
+        acl: Acl,
+        version: Option<u64>,
+    },
 }
 
 impl Change {
@@ -120,7 +205,8 @@ impl Change {
             Self::Create { path, .. }
             | Self::Set { path, .. }
             | Self::Delete { path, .. }
-            | Self::Check { path, .. } => path,
+            | Self::Check { path, .. }
+            | Self::SetAcl { path, .. } => path,
         }
     }
 }
@@ -139,17 +225,37 @@ pub enum CreateMode {
     Ephemeral,
     /// The same, with the parent's next sequence number glued to its name.
     EphemeralSequential,
+    /// Until it is deleted, or has had children and has had none for a while.
+    Container,
+    /// Until it is deleted, or nobody has set its data for so many milliseconds while it has no
+    /// children.
+    Ttl(u64),
+    /// The same, with the parent's next sequence number glued to its name.
+    TtlSequential(u64),
 }
 
 impl CreateMode {
-    /// True for the two sequential modes.
+    /// True for the three sequential modes.
     pub const fn is_sequential(self) -> bool {
-        matches!(self, Self::PersistentSequential | Self::EphemeralSequential)
+        matches!(
+            self,
+            Self::PersistentSequential | Self::EphemeralSequential | Self::TtlSequential(_)
+        )
     }
 
     /// True for the two ephemeral modes.
     pub const fn is_ephemeral(self) -> bool {
         matches!(self, Self::Ephemeral | Self::EphemeralSequential)
+    }
+
+    /// How long such a node lives if `session` makes it.
+    pub const fn lifetime(self, session: SessionId) -> Lifetime {
+        match self {
+            Self::Persistent | Self::PersistentSequential => Lifetime::Persistent,
+            Self::Ephemeral | Self::EphemeralSequential => Lifetime::Ephemeral(session),
+            Self::Container => Lifetime::Container,
+            Self::Ttl(ms) | Self::TtlSequential(ms) => Lifetime::Ttl(ms),
+        }
     }
 }
 

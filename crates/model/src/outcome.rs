@@ -7,7 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Stat, ZnodePath};
+use crate::{Acl, Event, Principal, Stat, ZnodePath};
 
 /// A request's result.
 pub type Answer = Result<Outcome, Fault>;
@@ -49,6 +49,71 @@ pub enum Outcome {
     EnsembleChanged { version: u64 },
     /// The token can be used.
     TokenAdded,
+    /// The node's access control list and stat.
+    GotAcl { acl: Acl, stat: Stat },
+    /// How many nodes are below it.
+    Counted(u64),
+    /// Paths in order, and whether there are more behind the last one.
+    Paths { paths: Vec<ZnodePath>, more: bool },
+    /// Who the session has proved to be.
+    Identities(Vec<Principal>),
+    /// One result for each read of a [`crate::Op::MultiRead`], in order.
+    MultiRead(Vec<ReadAnswer>),
+    /// The watch is in force. What it would have told since the transaction named; `None` if that
+    /// is not remembered: read again what is watched.
+    Watching { missed: Option<Vec<Event>> },
+    /// There is no such watch any more.
+    Unwatched,
+    /// The session has this identity too.
+    Authenticated(Principal),
+    /// So many nodes are gone, and whether the node itself is still there with others below it.
+    SubtreeDeleted { deleted: u64, more: bool },
+    /// The quota holds.
+    QuotaSet,
+    /// The session is over.
+    SessionKilled,
+}
+
+/// The result of one read of several.
+pub type ReadAnswer = Result<ReadOutcome, Fault>;
+
+/// A read that went well, as one of several: [`Outcome`]'s of the same name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadOutcome {
+    Got {
+        data: Bytes,
+        stat: Stat,
+    },
+    Existence(Option<Stat>),
+    Children {
+        names: Vec<String>,
+        stat: Stat,
+        more: bool,
+    },
+    GotAcl {
+        acl: Acl,
+        stat: Stat,
+    },
+    Counted(u64),
+    Paths {
+        paths: Vec<ZnodePath>,
+        more: bool,
+    },
+    Identities(Vec<Principal>),
+}
+
+impl From<ReadOutcome> for Outcome {
+    fn from(read: ReadOutcome) -> Self {
+        match read {
+            ReadOutcome::Got { data, stat } => Self::Got { data, stat },
+            ReadOutcome::Existence(stat) => Self::Existence(stat),
+            ReadOutcome::Children { names, stat, more } => Self::Children { names, stat, more },
+            ReadOutcome::GotAcl { acl, stat } => Self::GotAcl { acl, stat },
+            ReadOutcome::Counted(count) => Self::Counted(count),
+            ReadOutcome::Paths { paths, more } => Self::Paths { paths, more },
+            ReadOutcome::Identities(principals) => Self::Identities(principals),
+        }
+    }
 }
 
 /// Outcomes of single changes, encoded like [`Outcome`]'s first four kinds.
@@ -169,9 +234,17 @@ pub enum ErrorCode {
     NoQuorum,
     /// Another change of the ensemble is under way.
     ReconfigInProgress,
+    /// The access control list names nobody, or somebody in a way that no scheme knows.
+    InvalidAcl,
+    /// The credential does not prove the identity.
+    AuthFailed,
+    /// The quota of a node at or above the path does not allow it.
+    QuotaExceeded,
+    /// The session is a local one and cannot write: open one of the whole ensemble first.
+    LocalSession,
 }
 
-const NUMBERS: [(ErrorCode, i32, &str); 26] = [
+const NUMBERS: [(ErrorCode, i32, &str); 30] = [
     (ErrorCode::SystemError, -1, "SYSTEM_ERROR"),
     (ErrorCode::MarshallingError, -5, "MARSHALLING_ERROR"),
     (ErrorCode::Unimplemented, -6, "UNIMPLEMENTED"),
@@ -202,6 +275,10 @@ const NUMBERS: [(ErrorCode, i32, &str); 26] = [
     (ErrorCode::NotServing, -210, "NOT_SERVING"),
     (ErrorCode::NoQuorum, -13, "NO_QUORUM"),
     (ErrorCode::ReconfigInProgress, -14, "RECONFIG_IN_PROGRESS"),
+    (ErrorCode::InvalidAcl, -114, "INVALID_ACL"),
+    (ErrorCode::AuthFailed, -115, "AUTH_FAILED"),
+    (ErrorCode::QuotaExceeded, -125, "QUOTA_EXCEEDED"),
+    (ErrorCode::LocalSession, -120, "LOCAL_SESSION"),
 ];
 
 impl ErrorCode {

@@ -103,6 +103,15 @@ impl ZnodePath {
         self.parent_str().map(|parent| Self(Arc::from(parent)))
     }
 
+    /// This path and all above it, the root last.
+    pub fn ancestry(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self.as_str()), |path| match path.rsplit_once('/') {
+            Some(("", "")) | None => None,
+            Some(("", _)) => Some("/"),
+            Some((parent, _)) => Some(parent),
+        })
+    }
+
     /// This path with one more part, or with a relative path of several parts.
     pub fn join(&self, relative: &str) -> Result<Self, PathError> {
         if self.is_root() {
@@ -239,5 +248,16 @@ mod tests {
         assert_eq!(path.relative_to(&path), Some(""));
         assert!(!path.is_within(&ZnodePath::parse("/a/bc").unwrap()));
         assert!(!ZnodePath::parse("/a/bc").unwrap().is_within(&path));
+    }
+
+    #[test]
+    fn above_a_path_are_its_parents_up_to_the_root() {
+        let above = |text| {
+            let path = ZnodePath::parse(text).unwrap();
+            path.ancestry().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(above("/"), ["/"]);
+        assert_eq!(above("/a"), ["/a", "/"]);
+        assert_eq!(above("/a/bc/d"), ["/a/bc/d", "/a/bc", "/a", "/"]);
     }
 }

@@ -14,6 +14,19 @@ impl SessionId {
     /// No session: the system itself, or a node without an owner.
     pub const NONE: Self = Self(0);
 
+    /// Set in the names that servers give to sessions of their own, which no transaction has opened.
+    const LOCAL: u64 = 1 << 63;
+
+    /// A server's own session of that number.
+    pub const fn local(number: u64) -> Self {
+        Self(number | Self::LOCAL)
+    }
+
+    /// True for a server's own session.
+    pub const fn is_local(self) -> bool {
+        self.0 & Self::LOCAL != 0
+    }
+
     /// True for [`SessionId::NONE`].
     pub fn is_none(self) -> bool {
         self.0 == 0

@@ -4,7 +4,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::{SessionId, Zxid};
 
-/// ZooKeeper's eleven fields, with 64-bit versions.
+/// How long a znode lives.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub enum Lifetime {
+    /// Until it is deleted.
+    #[default]
+    Persistent,
+    /// Until that session ends.
+    Ephemeral(SessionId),
+    /// Until it has had children and has had none for a while.
+    Container,
+    /// Until nobody has set its data for so many milliseconds while it has no children.
+    Ttl(u64),
+}
+
+impl Lifetime {
+    /// The session that owns the node, or [`SessionId::NONE`].
+    pub const fn owner(self) -> SessionId {
+        match self {
+            Self::Ephemeral(session) => session,
+            Self::Persistent | Self::Container | Self::Ttl(_) => SessionId::NONE,
+        }
+    }
+}
+
+/// ZooKeeper's eleven fields, with 64-bit versions, and a lifetime in the place of its `ephemeralOwner`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stat {
     /// Transaction that created the node.
@@ -23,8 +49,8 @@ pub struct Stat {
     pub cversion: u64,
     /// How often its ACL was set.
     pub aversion: u64,
-    /// The session that owns it, or [`SessionId::NONE`].
-    pub ephemeral_owner: SessionId,
+    /// How long it lives.
+    pub lifetime: Lifetime,
     /// Bytes of data.
     pub data_length: u32,
     /// Number of children.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Acked, Acl, Answer, Attachment, CallId, Ensemble, JoinToken, Mount, ParkedCall, Password,
-    Revision, ServerId, SessionId, Sha256, Timer, Xid, ZnodePath, Zxid,
+    Acked, Acl, Answer, Attachment, CallId, Ensemble, JoinToken, Lifetime, Mount, ParkedCall,
+    Password, Quota, Revision, ServerId, SessionId, Sha256, Timer, Xid, ZnodePath, Zxid,
 };
 
 /// One transaction. Its zxid stands beside it in the log.
@@ -71,7 +71,7 @@ pub enum Effect {
         path: ZnodePath,
         data: Bytes,
         acl: Acl,
-        owner: SessionId,
+        lifetime: Lifetime,
         parent_created: u64,
     },
     /// A node's data is replaced; `version` is the new one.
@@ -126,6 +126,15 @@ pub enum Effect {
     PutToken(JoinToken),
     /// A token is of no more use.
     RemoveToken { hash: Sha256 },
+    /// A node's access control list is replaced; `aversion` is its new version. At `/zareba`: that of
+    /// the ensemble.
+    SetAcl {
+        path: ZnodePath,
+        acl: Acl,
+        aversion: u64,
+    },
+    /// How much a node and everything below it may hold; nothing is limited any more if it says so.
+    SetQuota { path: ZnodePath, quota: Quota },
 }
 
 impl Txn {

@@ -70,7 +70,7 @@ fn stat(stat: model::Stat) -> types::Stat {
         version: stat.version,
         cversion: stat.cversion,
         aversion: stat.aversion,
-        ephemeral_owner: stat.ephemeral_owner.0,
+        ephemeral_owner: stat.lifetime.owner().0,
         data_length: stat.data_length,
         num_children: stat.num_children,
     }

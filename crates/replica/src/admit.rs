@@ -3,8 +3,13 @@
 
 use core::net::SocketAddr;
 
-use zareba_model::limits::{ACKED_EXCEPT_MAX, ADDRESS_BYTES_MAX, DATA_BYTES_MAX, MULTI_OPS_MAX};
-use zareba_model::{Acked, Change, EnsembleChange, EnsembleOp, ErrorCode, Fault, Op, Write};
+use zareba_model::limits::{
+    ACKED_EXCEPT_MAX, ACL_ENTRIES_MAX, ADDRESS_BYTES_MAX, DATA_BYTES_MAX, IDENTITY_BYTES_MAX,
+    MULTI_OPS_MAX, MULTI_READS_MAX,
+};
+use zareba_model::{
+    Acked, Acl, AclEntry, Change, EnsembleChange, EnsembleOp, ErrorCode, Fault, Op, Read, Write,
+};
 
 /// Refuses what is too large before it costs anybody else anything.
 pub(crate) fn check(op: &Op, acked: &Acked) -> Result<(), Fault> {
@@ -29,9 +34,33 @@ pub(crate) fn check(op: &Op, acked: &Acked) -> Result<(), Fault> {
         }
         Op::Call { input, .. } => check_length("the input", input.len()),
         Op::Write(Write::Ensemble(op)) => check_addresses(op),
-        Op::Write(Write::Plugin(_) | Write::CloseSession) => Ok(()),
-        Op::Read(_) | Op::LinearizableRead(_) | Op::Sync => Ok(()),
+        Op::Write(
+            Write::Plugin(_)
+            | Write::CloseSession
+            | Write::DeleteSubtree { .. }
+            | Write::SetQuota { .. }
+            | Write::KillSession(_),
+        ) => Ok(()),
+        Op::MultiRead { reads, .. } => check_reads(reads),
+        Op::Read(_) | Op::LinearizableRead(_) | Op::Watch(_) | Op::Authenticate(_) | Op::Sync => {
+            Ok(())
+        }
     }
+}
+
+fn check_reads(reads: &[Read]) -> Result<(), Fault> {
+    if reads.len() > MULTI_READS_MAX {
+        let why = format!(
+            "{} reads; at most {MULTI_READS_MAX} come together",
+            reads.len()
+        );
+        return Err(Fault::new(ErrorCode::TooLarge, why));
+    }
+    if reads.iter().any(Read::leaves_watch) {
+        let why = "a read among several leaves no watch; add the watch by itself";
+        return Err(Fault::new(ErrorCode::BadArguments, why));
+    }
+    Ok(())
 }
 
 fn check_addresses(op: &EnsembleOp) -> Result<(), Fault> {
@@ -82,11 +111,31 @@ pub(crate) fn check_address(address: &str) -> Result<(), Fault> {
 
 fn check_change(change: &Change) -> Result<(), Fault> {
     match change {
-        Change::Create { data, .. } | Change::Set { data, .. } => {
-            check_length("the data", data.len())
+        Change::Create { data, acl, .. } => {
+            check_length("the data", data.len())?;
+            check_acl(acl)
         }
+        Change::Set { data, .. } => check_length("the data", data.len()),
+        Change::SetAcl { acl, .. } => check_acl(acl),
         Change::Delete { .. } | Change::Check { .. } => Ok(()),
     }
+}
+
+fn check_acl(acl: &Acl) -> Result<(), Fault> {
+    if acl.0.len() > ACL_ENTRIES_MAX {
+        let why = format!(
+            "{} entries; an access control list has at most {ACL_ENTRIES_MAX}",
+            acl.0.len()
+        );
+        return Err(Fault::new(ErrorCode::TooLarge, why));
+    }
+    let longest = |it: &AclEntry| it.principal.scheme.len().max(it.principal.id.len());
+    let length = acl.0.iter().map(longest).max().unwrap_or(0);
+    if length > IDENTITY_BYTES_MAX {
+        let why = format!("an identity has at most {IDENTITY_BYTES_MAX} bytes, not {length}");
+        return Err(Fault::new(ErrorCode::TooLarge, why));
+    }
+    Ok(())
 }
 
 fn check_length(what: &str, length: usize) -> Result<(), Fault> {

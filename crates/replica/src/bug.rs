@@ -27,4 +27,22 @@ pub enum Bug {
     WatchSetBeforeRead,
     /// An answer leaves before the events of the transaction that it reveals (ZK-1412).
     AnswersBeforeEvents,
+    /// A watch that stays does not, when its client comes back.
+    StayingWatchLostOnReturn,
+    /// A recursive watch tells of nodes whose paths only begin like its own.
+    RecursiveHearsNeighbours,
+    /// The watches of a server's own session are lost when it becomes one of the ensemble.
+    WatchesLostAtUpgrade,
+    /// Events of transactions that a fuzzy image may hold already are remembered as replay saw them.
+    RemembersHalfAnImage,
+    /// What a transaction did is remembered only behind the answers that it lets go.
+    RemembersBehindAnswers,
+    /// A container ends though a child of it is on its way.
+    ContainerEndsWithChildInFlight,
+    /// A node with a TTL ends by the time of day, which jumps.
+    TtlByWallClock,
+    /// A hard limit is compared with what is applied, not with what is on its way.
+    QuotaIgnoresInFlight,
+    /// A permission is looked up in what is applied, not in what is on its way.
+    AccessIgnoresInFlight,
 }

@@ -1,9 +1,11 @@
-//! The four changes of the tree, as prepared over the world: what is refused and why, and what
+//! The changes of the tree, as prepared over the world: what is refused and why, and what
 //! becomes of a node. Clients, multis and guests all come through here.
 
 use bytes::Bytes;
-use zareba_model::limits::DATA_BYTES_MAX;
-use zareba_model::{Acl, CreateMode, Effect, ErrorCode, Fault, SessionId, Stat, ZnodePath};
+use zareba_model::limits::{DATA_BYTES_MAX, TTL_MS_MAX, TTL_MS_MIN};
+use zareba_model::{
+    Acl, CreateMode, Effect, ErrorCode, Fault, Lifetime, SessionId, Stat, Usage, ZnodePath,
+};
 
 use crate::world::{Node, World};
 
@@ -17,6 +19,8 @@ pub(crate) fn create(
     owner: SessionId,
 ) -> Result<(ZnodePath, Stat), Fault> {
     check_size(path, &data)?;
+    let lifetime = mode.lifetime(owner);
+    check_lifetime(path, lifetime)?;
     let Some(parent_path) = path.parent() else {
         return Err(Fault::new(
             ErrorCode::NodeExists,
@@ -27,7 +31,7 @@ pub(crate) fn create(
         let why = format!("{path} cannot be created: its parent {parent_path} does not exist");
         Fault::new(ErrorCode::NoNode, why)
     })?;
-    if !parent.owner.is_none() {
+    if matches!(parent.stat.lifetime, Lifetime::Ephemeral(_)) {
         let why = format!("{parent_path} is ephemeral and can have no children");
         return Err(Fault::new(ErrorCode::NoChildrenForEphemerals, why));
     }
@@ -42,13 +46,18 @@ pub(crate) fn create(
             format!("{path} exists already"),
         ));
     }
+    let size = Usage {
+        nodes: 1,
+        bytes: data.len() as u64,
+    };
+    world.charge(&path, Usage::default(), size)?;
     let stat = Stat {
         czxid: world.zxid,
         mzxid: world.zxid,
         pzxid: world.zxid,
         ctime: world.time,
         mtime: world.time,
-        ephemeral_owner: owner,
+        lifetime,
         data_length: u32::try_from(data.len()).unwrap_or(u32::MAX),
         ..Stat::default()
     };
@@ -58,13 +67,12 @@ pub(crate) fn create(
     let created = parent.created;
     world.stage_node(parent_path.clone(), Some(parent));
     world.stage_child(parent_path, path.name().to_owned(), true);
-    if !owner.is_none() {
+    if let Lifetime::Ephemeral(owner) = lifetime {
         world.stage_ephemeral(owner, path.clone(), true);
     }
     let node = Node {
         data: data.clone(),
         acl: acl.clone(),
-        owner,
         created: 0,
         stat,
     };
@@ -73,7 +81,7 @@ pub(crate) fn create(
         path: path.clone(),
         data,
         acl,
-        owner,
+        lifetime,
         parent_created: created,
     });
     Ok((path, stat))
@@ -89,6 +97,11 @@ pub(crate) fn set(
     check_size(path, &data)?;
     let mut node = world.node(path.as_str()).ok_or_else(|| no_node(path))?;
     check_version(path, node.stat.version, version)?;
+    let after = Usage {
+        bytes: data.len() as u64,
+        ..node.usage()
+    };
+    world.charge(path, node.usage(), after)?;
     node.stat.version += 1;
     node.stat.mzxid = world.zxid;
     node.stat.mtime = world.time;
@@ -125,6 +138,7 @@ pub(crate) fn delete(
         );
         return Err(Fault::new(ErrorCode::NotEmpty, why));
     }
+    world.charge(path, node.usage(), Usage::default())?;
     // The parent of a node that exists exists.
     if let Some(mut parent) = world.node(parent_path.as_str()) {
         parent.stat.num_children = parent.stat.num_children.saturating_sub(1);
@@ -132,8 +146,8 @@ pub(crate) fn delete(
         world.stage_node(parent_path.clone(), Some(parent));
     }
     world.stage_child(parent_path, path.name().to_owned(), false);
-    if !node.owner.is_none() {
-        world.stage_ephemeral(node.owner, path.clone(), false);
+    if let Lifetime::Ephemeral(owner) = node.stat.lifetime {
+        world.stage_ephemeral(owner, path.clone(), false);
     }
     world.stage_node(path.clone(), None);
     world.stage_effect(Effect::DeleteNode { path: path.clone() });
@@ -144,6 +158,32 @@ pub(crate) fn delete(
 pub(crate) fn check(world: &World, path: &ZnodePath, version: Option<u64>) -> Result<(), Fault> {
     let node = world.node(path.as_str()).ok_or_else(|| no_node(path))?;
     check_version(path, node.stat.version, version)
+}
+
+/// Replaces a node's access control list and returns its stat.
+pub(crate) fn set_acl(
+    world: &mut World,
+    path: &ZnodePath,
+    acl: Acl,
+    version: Option<u64>,
+) -> Result<Stat, Fault> {
+    let mut node = world.node(path.as_str()).ok_or_else(|| no_node(path))?;
+    check_version_of(
+        "the access control list of ",
+        path,
+        node.stat.aversion,
+        version,
+    )?;
+    node.stat.aversion += 1;
+    node.acl = acl.clone();
+    let stat = node.stat;
+    world.stage_node(path.clone(), Some(node));
+    world.stage_effect(Effect::SetAcl {
+        path: path.clone(),
+        acl,
+        aversion: stat.aversion,
+    });
+    Ok(stat)
 }
 
 /// The fault for a node that is not there.
@@ -162,11 +202,34 @@ fn numbered(path: &ZnodePath, number: u64) -> Result<ZnodePath, Fault> {
 }
 
 fn check_version(path: &ZnodePath, found: u64, wanted: Option<u64>) -> Result<(), Fault> {
+    check_version_of("", path, found, wanted)
+}
+
+/// Refuses if another version of a part of the node is wanted than there is.
+pub(crate) fn check_version_of(
+    part: &str,
+    path: &ZnodePath,
+    found: u64,
+    wanted: Option<u64>,
+) -> Result<(), Fault> {
     match wanted {
         Some(wanted) if wanted != found => {
-            let why =
-                format!("{path} has version {found}, not {wanted}; read it again and decide anew");
+            let why = format!(
+                "{part}{path} has version {found}, not {wanted}; read it again and decide anew"
+            );
             Err(Fault::new(ErrorCode::BadVersion, why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_lifetime(path: &ZnodePath, lifetime: Lifetime) -> Result<(), Fault> {
+    match lifetime {
+        Lifetime::Ttl(ms) if !(TTL_MS_MIN..=TTL_MS_MAX).contains(&ms) => {
+            let why = format!(
+                "a TTL has {TTL_MS_MIN} to {TTL_MS_MAX} milliseconds, not {ms} as that of {path}"
+            );
+            Err(Fault::new(ErrorCode::BadArguments, why))
         }
         _ => Ok(()),
     }

@@ -29,6 +29,10 @@ pub struct Config {
     pub removed_grace_ms: u64,
     /// Seed of the guests' random numbers.
     pub seed: u64,
+    /// Writes, calls and identities are told to the shell, to be written down ([`crate::Output::Audit`]).
+    pub audits: bool,
+    /// A container is removed once it has been empty at two looks so far apart, milliseconds.
+    pub container_check_ms: u64,
     /// A bug planted on purpose, to prove that tests would find it.
     #[cfg(feature = "bugs")]
     pub bug: Option<Bug>,
@@ -48,6 +52,8 @@ impl Config {
             snapshot_window: 8,
             removed_grace_ms: 500,
             seed: 0,
+            audits: false,
+            container_check_ms: 10_000,
             #[cfg(feature = "bugs")]
             bug: None,
         }
@@ -62,6 +68,18 @@ impl Config {
             monotonic: zareba_zab::Now(now.wall_ms.saturating_mul(1_000)),
             ..now
         }
+    }
+
+    /// What was planted.
+    #[cfg(feature = "bugs")]
+    pub(crate) fn planted(&self) -> Option<Bug> {
+        self.bug
+    }
+
+    /// What was planted: nothing in a build without the feature.
+    #[cfg(not(feature = "bugs"))]
+    pub(crate) const fn planted(&self) -> Option<Bug> {
+        None
     }
 
     /// True if that bug was planted; never in a build without the feature.

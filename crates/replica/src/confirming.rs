@@ -24,6 +24,13 @@ impl Confirming {
         next
     }
 
+    /// A session has become another one.
+    pub(crate) fn rename(&mut self, from: SessionId, to: SessionId) {
+        let all = self.waiting.values_mut().flatten();
+        all.filter(|session| **session == from)
+            .for_each(|session| *session = to);
+    }
+
     /// The question to be sent now, if anybody waits for it.
     pub(crate) fn ask(&mut self) -> Option<u64> {
         let next = self.asked + 1;

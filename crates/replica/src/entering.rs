@@ -30,6 +30,12 @@ pub(crate) enum Wish {
         last_zxid: Zxid,
         watches: Vec<WatchSpec>,
     },
+    /// A session of this server alone.
+    Local {
+        last_zxid: Zxid,
+        watches: Vec<WatchSpec>,
+        read_only: bool,
+    },
 }
 
 impl Wish {
@@ -50,6 +56,15 @@ impl Wish {
                 password,
                 last_zxid,
                 watches,
+            },
+            Hello::Local {
+                last_zxid,
+                watches,
+                read_only,
+            } => Self::Local {
+                last_zxid,
+                watches,
+                read_only,
             },
         }
     }

@@ -4,10 +4,14 @@
 //! line when it parks and is answered when it ends. This file must never know what a request
 //! means.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use zareba_model::{Acked, Answer, Attachment, Op, Principal, SessionId, Xid};
+use zareba_model::limits::IDENTITIES_MAX;
+use zareba_model::{
+    Acked, Answer, Attachment, ErrorCode, Fault, Op, Outcome, Principal, SessionId, Xid,
+};
 
+use crate::audit::Audited;
 use crate::input::ConnectionId;
 
 /// A request that is not answered yet.
@@ -15,6 +19,8 @@ use crate::input::ConnectionId;
 pub(crate) struct Waiting {
     pub(crate) xid: Xid,
     pub(crate) state: State,
+    /// What is written down of it when it is answered, if anything.
+    pub(crate) audited: Option<Audited>,
 }
 
 /// What an unanswered request waits for.
@@ -43,7 +49,9 @@ pub(crate) struct Held {
     /// The newest request.
     pub(crate) last_xid: Xid,
     pub(crate) line: VecDeque<Waiting>,
-    pub(crate) parked: BTreeSet<Xid>,
+    pub(crate) parked: BTreeMap<Xid, Option<Audited>>,
+    /// Reads are answered even while there is no leader.
+    pub(crate) reads_alone: bool,
 }
 
 impl Held {
@@ -62,8 +70,29 @@ impl Held {
             acked: Acked::default(),
             last_xid: Xid(0),
             line: VecDeque::new(),
-            parked: BTreeSet::new(),
+            parked: BTreeMap::new(),
+            reads_alone: false,
         }
+    }
+
+    /// One more identity, in the words of each scheme that knows it, unless there is no room for it.
+    pub(crate) fn identify(&mut self, principals: Vec<Principal>) -> Answer {
+        let known = |it: &Self, one: &Principal| it.principals.contains(one);
+        let Some(first) = principals.first().cloned() else {
+            let why = "the credential proves nothing";
+            return Err(Fault::new(ErrorCode::AuthFailed, why));
+        };
+        for principal in principals {
+            if known(self, &principal) {
+                continue;
+            }
+            if self.principals.len() >= IDENTITIES_MAX {
+                let why = format!("a session has at most {IDENTITIES_MAX} identities");
+                return Err(Fault::new(ErrorCode::TooLarge, why));
+            }
+            self.principals.push(principal);
+        }
+        Ok(Outcome::Authenticated(first))
     }
 
     /// The leader's answer to a request has come. Writes are answered in order, so it is usually
@@ -76,10 +105,10 @@ impl Held {
 
     /// The request has parked: it leaves the line.
     pub(crate) fn park(&mut self, xid: Xid) {
-        let before = self.line.len();
-        self.line.retain(|waiting| waiting.xid != xid);
-        if self.line.len() < before {
-            self.parked.insert(xid);
+        if let Some(place) = self.line.iter().position(|waiting| waiting.xid == xid)
+            && let Some(waiting) = self.line.remove(place)
+        {
+            self.parked.insert(xid, waiting.audited);
         }
     }
 
@@ -123,6 +152,10 @@ impl HeldSessions {
         Some(held)
     }
 
+    pub(crate) fn get(&self, session: SessionId) -> Option<&Held> {
+        self.by_session.get(&session)
+    }
+
     pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Held> {
         self.by_session.get_mut(&session)
     }
@@ -149,7 +182,6 @@ impl HeldSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zareba_model::Outcome;
 
     #[test]
     fn a_parked_request_leaves_the_line_and_others_keep_their_order() {
@@ -158,11 +190,12 @@ mod tests {
             held.line.push_back(Waiting {
                 xid: Xid(xid),
                 state: State::Forwarded(Op::Sync),
+                audited: None,
             });
         }
         held.park(Xid(1));
         held.settle(Xid(3), Ok(Outcome::Synced));
-        assert!(held.parked.contains(&Xid(1)));
+        assert!(held.parked.contains_key(&Xid(1)));
         assert_eq!(
             held.forwarded().map(|(xid, _)| xid).collect::<Vec<_>>(),
             [Xid(2)]

@@ -1,7 +1,7 @@
 //! One of the two doors between brain and shell: everything that can happen to a server.
 
 use zareba_model::{
-    Acked, JoinRequest, Op, PluginDescription, Principal, Relay, ServerId, Sha256, Xid, Zxid,
+    Acked, Fault, JoinRequest, Op, PluginDescription, Principal, Relay, ServerId, Sha256, Xid, Zxid,
 };
 use zareba_wire::Hello;
 use zareba_zab::{Message, Token};
@@ -40,6 +40,13 @@ pub enum Input {
         xid: Xid,
         acked: Acked,
         op: Op,
+    },
+    /// A client has tried to prove one more identity, as one of its requests.
+    Identified {
+        connection: ConnectionId,
+        xid: Xid,
+        acked: Acked,
+        result: Result<Vec<Principal>, Fault>,
     },
     /// A client lives.
     Ping { connection: ConnectionId },

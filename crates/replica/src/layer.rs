@@ -58,6 +58,11 @@ impl<K: Ord + Clone, V> Layer<K, V> {
                 .any(|(_, slot)| slot.value.is_some())
     }
 
+    /// True if no transaction in flight touches the table.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// Hides what is in flight from readers, or shows it again: a query sees committed state only.
     pub(crate) fn hide(&mut self, hidden: bool) {
         self.hidden = hidden;

@@ -22,6 +22,7 @@ mod replica;
 pub use replica::Replica;
 
 mod admit;
+mod audit;
 mod confirming;
 mod entering;
 mod held;
@@ -35,6 +36,7 @@ mod stage;
 mod layer;
 mod world;
 
+mod event_history;
 mod expiry;
 mod watch;
 
@@ -45,4 +47,4 @@ mod time_of_day;
 mod transfer;
 
 pub mod output;
-pub use output::{ImageWrite, Output};
+pub use output::{AuditRecord, ImageWrite, Output};

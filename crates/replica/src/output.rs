@@ -2,7 +2,10 @@
 //! in order.
 
 use bytes::Bytes;
-use zareba_model::{Ensemble, Relay, ServerId, Sha256, ZnodePath, Zxid};
+use zareba_model::{
+    Ensemble, ErrorCode, Principal, Quota, Relay, ServerId, SessionId, Sha256, Usage, ZnodePath,
+    Zxid,
+};
 use zareba_wire::ServerMessage;
 use zareba_zab::{Message, Persist, Role, Token};
 
@@ -50,12 +53,37 @@ pub enum Output {
     Ensemble(Ensemble),
     /// This server is no member since that version of the ensemble: stop it.
     Removed { version: u64 },
+    /// Write down who has asked for what, and what came of it; only if the configuration wants it.
+    Audit(AuditRecord),
+    /// A subtree holds more than the soft limit of its quota, and did not before. Said by the leader.
+    QuotaPassed {
+        path: ZnodePath,
+        quota: Quota,
+        usage: Usage,
+    },
     /// A plugin's log line.
     PluginLog {
         mount: ZnodePath,
         level: u8,
         message: String,
     },
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Whose request.
+    pub session: SessionId,
+    /// Who that is.
+    pub principals: Vec<Principal>,
+    /// What was asked, in a word.
+    pub op: &'static str,
+    /// Of which node, mount or member; the first one's of several.
+    pub path: String,
+    /// Why it was refused, if it was.
+    pub refused: Option<ErrorCode>,
+    /// What this server had applied when it answered.
+    pub zxid: Zxid,
 }
 
 /// A write to the image. Keys and values are opaque to the disk.

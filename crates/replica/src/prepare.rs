@@ -4,19 +4,22 @@
 //! A function here stages into the world and returns what the session is told; on an error its
 //! caller takes back everything. It must never know how a transaction is agreed on or applied.
 
+mod acl;
 mod ensemble;
 mod guest;
 mod lifecycle;
 mod session;
+mod subtree;
 
 use std::collections::BTreeMap;
 
 use zareba_model::limits::MULTI_OPS_MAX;
 use zareba_model::{
-    Acl, Answer, Change, ErrorCode, Fault, Forward, Op, Outcome, Permissions, PluginDescription,
-    Principal, ServerId, SessionId, Sha256, Write,
+    Answer, Change, ErrorCode, Fault, Forward, Op, Outcome, Permissions, PluginDescription,
+    Principal, ServerId, SessionId, Sha256, Write, ZnodePath,
 };
 
+use crate::bug::Bug;
 use crate::change;
 use crate::guest_call::{LogLine, StandIn};
 use crate::plugin::PluginRuntime;
@@ -46,7 +49,19 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         let outcome = match &forward.op {
             Op::Write(Write::Change(change)) => self.change(forward, change)?,
             Op::Write(Write::Multi(changes)) => self.multi(forward, changes)?,
-            Op::Write(Write::Plugin(op)) => self.lifecycle(op)?,
+            Op::Write(Write::Plugin(op)) => {
+                self.administer(&forward.principals)?;
+                self.lifecycle(op)?
+            }
+            Op::Write(Write::DeleteSubtree { path }) => self.delete_subtree(forward, path)?,
+            Op::Write(Write::SetQuota { path, quota }) => {
+                self.administer(&forward.principals)?;
+                self.set_quota(path, *quota)?
+            }
+            Op::Write(Write::KillSession(session)) => {
+                self.administer(&forward.principals)?;
+                self.kill_session(forward, *session)?
+            }
             Op::Write(Write::CloseSession) => {
                 self.close_session(forward.session);
                 Outcome::Closed
@@ -56,7 +71,12 @@ impl<P: PluginRuntime> Prepare<'_, P> {
                 self.ensemble_op(op)?
             }
             Op::Call { mount, op, input } => return self.command(forward, mount, op, input),
-            Op::Read(_) | Op::LinearizableRead(_) | Op::Sync => {
+            Op::Read(_)
+            | Op::LinearizableRead(_)
+            | Op::MultiRead { .. }
+            | Op::Watch(_)
+            | Op::Authenticate(_)
+            | Op::Sync => {
                 let why = "a read is answered where the session is held, never by the leader";
                 return Err(Fault::new(ErrorCode::BadArguments, why));
             }
@@ -97,8 +117,8 @@ impl<P: PluginRuntime> Prepare<'_, P> {
                 } else {
                     SessionId::NONE
                 };
-                let (path, stat) =
-                    change::create(world, path, data.clone(), *mode, acl.clone(), owner)?;
+                let acl = acl::fixed(acl, &forward.principals)?;
+                let (path, stat) = change::create(world, path, data.clone(), *mode, acl, owner)?;
                 Ok(Outcome::Created { path, stat })
             }
             Change::Set {
@@ -112,15 +132,42 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             Change::Check { path, version } => {
                 change::check(world, path, *version).map(|()| Outcome::Checked)
             }
+            Change::SetAcl { path, acl, version } => {
+                let acl = acl::fixed(acl, &forward.principals)?;
+                if path.as_str() == RESERVED {
+                    return self.set_administrators(path, acl, *version);
+                }
+                change::set_acl(world, path, acl, *version).map(Outcome::Set)
+            }
         }
     }
 
     /// The one place where a client's change is allowed or not, multis flattened.
     fn authorize(&self, principals: &[Principal], change: &Change) -> Result<(), Fault> {
         let path = change.path();
-        if matches!(change, Change::Check { .. }) {
-            return self.allow(principals, path.as_str(), Permissions::READ);
+        match change {
+            Change::Check { .. } => {
+                return self.allow(principals, path.as_str(), Permissions::READ);
+            }
+            Change::SetAcl { .. } if path.as_str() == RESERVED => {
+                return self.administer(principals);
+            }
+            _ => self.may_be_changed(path)?,
         }
+        let parent = path.parent_str().unwrap_or("/");
+        match change {
+            Change::Set { .. } => self.allow(principals, path.as_str(), Permissions::WRITE),
+            Change::SetAcl { .. } => self.allow(principals, path.as_str(), Permissions::ADMIN),
+            Change::Create { .. } => self.allow(principals, parent, Permissions::CREATE),
+            Change::Delete { .. } | Change::Check { .. } => {
+                self.allow(principals, parent, Permissions::DELETE)
+            }
+        }
+    }
+
+    /// Refuses what no client changes, whoever it is: the ensemble's own records, and what belongs to
+    /// a plugin.
+    fn may_be_changed(&self, path: &ZnodePath) -> Result<(), Fault> {
         let reserved = path.as_str().strip_prefix(RESERVED);
         if reserved.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
             let why = format!("{path} is below {RESERVED}, which only the ensemble itself writes");
@@ -133,25 +180,13 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             );
             return Err(Fault::new(ErrorCode::NoAuth, why));
         }
-        match change {
-            Change::Set { .. } => self.allow(principals, path.as_str(), Permissions::WRITE),
-            Change::Create { .. } => self.allow(
-                principals,
-                path.parent_str().unwrap_or("/"),
-                Permissions::CREATE,
-            ),
-            Change::Delete { .. } | Change::Check { .. } => self.allow(
-                principals,
-                path.parent_str().unwrap_or("/"),
-                Permissions::DELETE,
-            ),
-        }
+        Ok(())
     }
 
-    /// Changing the ensemble needs ADMIN on the ensemble. It is open to everybody whom the door
-    /// lets in until access control lists are kept for the reserved subtree.
+    /// Changing the ensemble, its plugins, quotas and others' sessions needs ADMIN on `/zareba`.
     fn administer(&self, principals: &[Principal]) -> Result<(), Fault> {
-        zareba_tree::acl::check(&Acl::open(), principals, Permissions::ADMIN)
+        let (acl, _) = self.world.administrators();
+        zareba_tree::acl::check(acl, principals, Permissions::ADMIN)
     }
 
     fn allow(
@@ -160,6 +195,11 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         path: &str,
         wanted: Permissions,
     ) -> Result<(), Fault> {
+        if self.world.has_bug(Bug::AccessIgnoresInFlight)
+            && let Some(node) = self.world.tree.node(path)
+        {
+            return zareba_tree::acl::check(node.acl(), principals, wanted);
+        }
         match self.world.node(path) {
             // A node that is not there is refused for that, in its own words, by the change.
             None => Ok(()),

@@ -10,6 +10,7 @@ use zareba_tree::{Record, RestoreError, Tree, TreeBuilder};
 use zareba_wire::{WireError, decode_txn};
 
 use crate::bug::Bug;
+use crate::event_history::EventHistory;
 use crate::record;
 
 /// Why a server cannot start from what its disk holds.
@@ -68,6 +69,7 @@ pub struct RecoveredLog {
 pub struct Recovered {
     pub(crate) tree: Tree,
     pub(crate) zab: zareba_zab::Recovered,
+    pub(crate) history: EventHistory,
 }
 
 impl Recovered {
@@ -84,6 +86,7 @@ pub struct Recovery {
     start: Zxid,
     consistent_at: Zxid,
     time: u64,
+    history: EventHistory,
     expected: Option<DigestMark>,
     /// Planted on purpose; none in a build without the feature.
     bug: Option<Bug>,
@@ -99,6 +102,7 @@ impl Recovery {
             start,
             consistent_at,
             time: 0,
+            history: EventHistory::new(start),
             expected,
             bug: None,
         }
@@ -142,6 +146,8 @@ impl Recovery {
                 !matches!(effect, Effect::DeleteNode { path } if self.tree.node(path.as_str()).is_none())
             });
         }
+        // Of what the image may hold already, replay does not say all that happened.
+        let was_whole = self.tree.is_consistent();
         let changes = self.tree.apply(entry.zxid, &txn);
         if let Some(diverged) = changes.diverged {
             return Err(RecoveryError::DigestMismatch {
@@ -150,6 +156,9 @@ impl Recovery {
                 found: diverged.found,
             });
         }
+        let pretends = self.bug == Some(Bug::RemembersHalfAnImage);
+        let was_whole = was_whole || (pretends && self.tree.is_consistent());
+        self.history.push(entry.zxid, changes.events, was_whole);
         self.check_digest()
     }
 
@@ -175,6 +184,7 @@ impl Recovery {
         Ok(Recovered {
             tree: self.tree,
             zab,
+            history: self.history,
         })
     }
 
@@ -206,4 +216,32 @@ impl Recovery {
 
 fn undecodable(what: String, source: WireError) -> RecoveryError {
     RecoveryError::Undecodable { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use zareba_model::{Cause, Txn};
+
+    use super::*;
+
+    #[test]
+    fn what_an_image_may_hold_already_is_not_remembered() {
+        let zxid = |counter| Zxid::new(1, counter);
+        let mut recovery = Recovery::new(zxid(1), zxid(3), None);
+        for counter in 2..=4 {
+            let txn = Txn {
+                time: 0,
+                cause: Cause::System,
+                effects: Vec::new(),
+                mark: None,
+            };
+            let payload = zareba_wire::encode_txn(&txn).expect("it is small");
+            let zxid = zxid(counter);
+            recovery.replay(&Entry { zxid, payload }).expect("no hole");
+        }
+        let recovered = recovery.finish(RecoveredLog::default()).expect("whole");
+        // The image may be of the tree behind 1.3: its changes may have left no trace in the replay.
+        let remembers = |counter| recovered.history.behind(zxid(counter)).is_some();
+        assert_eq!([1, 2, 3, 4].map(remembers), [false, false, true, true]);
+    }
 }

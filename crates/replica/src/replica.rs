@@ -28,10 +28,12 @@ use zareba_zab::{Output as ZabOutput, Role, Zab};
 use self::leading::Leading;
 use self::membership::Newcomer;
 use self::streams::ImageWrites;
+use crate::bug::Bug;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::confirming::Confirming;
 use crate::entering::Entering;
+use crate::event_history::EventHistory;
 use crate::guest_call::{LogLine, StandIn};
 use crate::held::HeldSessions;
 use crate::input::{ConnectionId, Input, Now};
@@ -66,6 +68,9 @@ pub struct Replica<P> {
     held: HeldSessions,
     entering: Entering,
     watches: WatchTable,
+    history: EventHistory,
+    /// Sessions of this server's own that it ever had.
+    local_sessions: u64,
     /// What clients are told once the transaction it may rest on is applied here.
     deferred: BTreeMap<Zxid, Vec<Deferred>>,
     touched: BTreeSet<SessionId>,
@@ -116,8 +121,10 @@ impl<P: PluginRuntime> Replica<P> {
         let zab = Zab::new(config.zab.clone(), recovered.zab, now.monotonic);
         let mut world = Box::<World>::default();
         world.tree = recovered.tree;
-        world.spares_nodes_in_flight = config.has_bug(crate::bug::Bug::CloseSparesNodesInFlight);
+        world.planted = config.planted();
         let members = membership::members_of(&world.tree);
+        let mut watches = WatchTable::default();
+        watches.hears_neighbours = config.has_bug(Bug::RecursiveHearsNeighbours);
         let mut replica = Self {
             me: config.zab.me,
             config,
@@ -135,7 +142,9 @@ impl<P: PluginRuntime> Replica<P> {
             compiling: BTreeSet::new(),
             held: HeldSessions::default(),
             entering: Entering::default(),
-            watches: WatchTable::default(),
+            watches,
+            history: recovered.history,
+            local_sessions: 0,
             deferred: BTreeMap::new(),
             touched: BTreeSet::new(),
             touch_due: now.monotonic,
@@ -179,6 +188,14 @@ impl<P: PluginRuntime> Replica<P> {
                 op,
             } => {
                 self.on_request(connection, xid, acked, op, outputs);
+            }
+            Input::Identified {
+                connection,
+                xid,
+                acked,
+                result,
+            } => {
+                self.on_identified(connection, xid, acked, result, outputs);
             }
             Input::Ping { connection } => self.on_ping(connection, outputs),
             Input::Status { connection } => self.on_status(connection, outputs),
@@ -302,6 +319,12 @@ impl<P: PluginRuntime> Replica<P> {
         self.role != Role::Looking
     }
 
+    /// True if reads may be answered here to those who take what is old: the tree is whole, and no
+    /// other is on its way.
+    fn can_read_alone(&self) -> bool {
+        self.world.tree.is_consistent() && self.incoming.is_none() && self.arrived.is_none()
+    }
+
     fn zab(&mut self, input: zareba_zab::Input) {
         // From the order to flip to a snapshot until it is done, disk and broadcast would disagree
         // about the log: the flip cannot be taken back, so everything else waits for it.
@@ -363,7 +386,15 @@ impl<P: PluginRuntime> Replica<P> {
             .leaderless_since
             .is_some_and(|since| since.after_ms(grace) <= self.now.monotonic)
         {
-            self.dismiss_all("this server has no leader; try another", outputs);
+            self.dismiss("this server has no leader; try another", true, outputs);
+        }
+    }
+
+    /// A client was heard of. Its session's leader wants to know; a session of this server's own has
+    /// none.
+    fn touch(&mut self, session: SessionId) {
+        if !session.is_local() {
+            self.touched.insert(session);
         }
     }
 
@@ -397,7 +428,7 @@ impl<P: PluginRuntime> Replica<P> {
         }
         let sessions: Vec<_> = self.held.iter().map(|held| held.session).collect();
         for session in sessions {
-            self.touched.insert(session);
+            self.touch(session);
             self.forward_again(session, outputs);
             self.pump(session, outputs);
         }
@@ -529,11 +560,19 @@ impl<P: PluginRuntime> Replica<P> {
         outputs.push(Output::Close { connection });
     }
 
-    /// Sends every client away to another server; their sessions live on.
-    fn dismiss_all(&mut self, why: &str, outputs: &mut Vec<Output>) {
-        let held = self.held.take();
+    /// Sends clients away to another server; their sessions live on. Those that asked to read from a
+    /// server without a leader may be spared.
+    fn dismiss(&mut self, why: &str, spares_readers: bool, outputs: &mut Vec<Output>) {
+        let (spared, held): (Vec<_>, Vec<_>) = self
+            .held
+            .take()
+            .into_iter()
+            .partition(|held| spares_readers && held.reads_alone);
         for session in &held {
             self.watches.remove_session(session.session);
+        }
+        for held in spared {
+            self.held.insert(held);
         }
         let connections = held.into_iter().map(|held| held.connection);
         let entrants = self

@@ -4,6 +4,7 @@
 //! This file must never refuse anything: it tells what is there and stages what it is told.
 //! On a follower nothing is ever in flight, and the world is the tree.
 
+mod quota;
 mod staging;
 
 use std::collections::BTreeSet;
@@ -11,11 +12,12 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Attachment, CallId, Effect, Ensemble, JoinToken, Mount, ParkedCall, Password, Revision,
-    SessionId, Sha256, Stat, Xid, ZnodePath, Zxid,
+    Acl, Attachment, CallId, Effect, Ensemble, JoinToken, Mount, ParkedCall, Password, Quota,
+    Revision, SessionId, Sha256, Stat, Usage, Xid, ZnodePath, Zxid,
 };
 use zareba_tree::Tree;
 
+use crate::bug::Bug;
 use crate::layer::Layer;
 
 /// A znode as the next transaction will find it.
@@ -23,10 +25,19 @@ use crate::layer::Layer;
 pub(crate) struct Node {
     pub(crate) data: Bytes,
     pub(crate) acl: Acl,
-    pub(crate) owner: SessionId,
     /// Children ever created.
     pub(crate) created: u64,
     pub(crate) stat: Stat,
+}
+
+impl Node {
+    /// What it counts for in a quota.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            nodes: 1,
+            bytes: self.data.len() as u64,
+        }
+    }
 }
 
 /// A session as the next transaction will find it.
@@ -61,19 +72,26 @@ pub(crate) struct World {
     components: Layer<Sha256, u64>,
     ensembles: Layer<(), Ensemble>,
     tokens: Layer<Sha256, JoinToken>,
+    quotas: Layer<ZnodePath, Quota>,
+    usages: Layer<ZnodePath, Usage>,
+    administrators: Layer<(), (Acl, u64)>,
     effects: Vec<Effect>,
     /// The zxid of the transaction being staged.
     pub(crate) zxid: Zxid,
     /// Its time.
     pub(crate) time: u64,
-    /// A planted bug: whoever asks for a session's nodes is not told of those in flight.
-    pub(crate) spares_nodes_in_flight: bool,
+    /// A bug planted on purpose; none in a build without the feature.
+    #[cfg_attr(
+        not(feature = "bugs"),
+        expect(dead_code, reason = "nobody can ask for one")
+    )]
+    pub(crate) planted: Option<Bug>,
 }
 
 /// A point of the staging to which it can be taken back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Savepoint {
-    marks: [usize; 13],
+    marks: [usize; 16],
     effects: usize,
 }
 
@@ -131,10 +149,34 @@ macro_rules! each_layer {
             let $layer = &mut $world.tokens;
             $action
         }
+        {
+            let $layer = &mut $world.quotas;
+            $action
+        }
+        {
+            let $layer = &mut $world.usages;
+            $action
+        }
+        {
+            let $layer = &mut $world.administrators;
+            $action
+        }
     }};
 }
 
 impl World {
+    /// True if that bug was planted; never in a build without the feature.
+    #[cfg(feature = "bugs")]
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        self.planted == Some(bug)
+    }
+
+    /// True if that bug was planted; never in a build without the feature.
+    #[cfg(not(feature = "bugs"))]
+    pub(crate) const fn has_bug(&self, _: Bug) -> bool {
+        false
+    }
+
     /// Starts to stage the transaction `zxid` at `time`.
     pub(crate) fn begin(&mut self, zxid: Zxid, time: u64) {
         assert!(
@@ -162,6 +204,9 @@ impl World {
                 self.components.mark(),
                 self.ensembles.mark(),
                 self.tokens.mark(),
+                self.quotas.mark(),
+                self.usages.mark(),
+                self.administrators.mark(),
             ],
             effects: self.effects.len(),
         }
@@ -219,7 +264,6 @@ impl World {
         self.tree.node(path).map(|node| Node {
             data: node.data().clone(),
             acl: node.acl().clone(),
-            owner: node.owner(),
             created: node.created(),
             stat: node.stat(),
         })
@@ -288,7 +332,7 @@ impl World {
                 break;
             }
             if present.is_some() {
-                if !self.spares_nodes_in_flight {
+                if !self.has_bug(Bug::CloseSparesNodesInFlight) {
                     paths.insert(path.clone());
                 }
             } else {
@@ -497,5 +541,13 @@ impl World {
         hashes.extend(self.tokens.iter().map(|(hash, _)| *hash));
         let known = hashes.iter().filter_map(|hash| self.token(hash));
         known.cloned().collect()
+    }
+
+    /// Who may administer the ensemble, and how often that was set.
+    pub(crate) fn administrators(&self) -> (&Acl, u64) {
+        match self.administrators.get(&()) {
+            Some(Some((acl, aversion))) => (acl, *aversion),
+            Some(None) | None => self.tree.administrators(),
+        }
     }
 }

@@ -1,58 +1,33 @@
 //! One simulated client: the native protocol as its page demands, and a check of everything that
 //! it is told. Must never know a server's inside.
 
-use std::collections::BTreeMap;
+mod session;
 
 use zareba_model::{
-    Acked, Answer, Ensemble, ErrorCode, Fault, Op, Outcome, Password, Read, SessionId, WatchKind,
-    WatchSpec, Write, Xid, Zxid,
+    Answer, Claim, ErrorCode, Fault, Op, Outcome, Principal, SessionId, Write, Xid, Zxid,
 };
 use zareba_replica::ConnectionId;
-use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome};
+use zareba_wire::{ClientMessage, Hello, ServerMessage, SessionKind, Welcome};
 
+use self::session::{Pending, Session, before, may_park};
 use crate::dice::Dice;
-use crate::invariants::replies::Asked;
-use crate::invariants::watches::{self, Told, Watches};
-use crate::invariants::{replies, session_monotonicity};
+use crate::identity;
+use crate::invariants::replies::{self, Asked};
 use crate::marks::{Mark, Marks};
 use crate::oracle::Oracle;
 use crate::violation::{Violation, hold};
-use crate::workload::{Plan, Workload};
+use crate::workload::{Plan, Style, View, Workload};
 
 /// What a client does.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Breaks its connection, if any, and makes a new one to some server.
-    Connect(Hello),
+    Connect(ClientMessage),
     Say(ClientMessage),
+    /// Asks the same in a session with another name.
+    Rename,
     /// Breaks its connection.
     Leave,
-}
-
-/// A request that is not answered.
-#[derive(Clone, Debug)]
-struct Pending {
-    op: Op,
-    /// What was committed when it was sent first.
-    committed: Zxid,
-    /// It was sent more than once.
-    again: bool,
-}
-
-/// A session from the client's side.
-#[derive(Clone, Debug)]
-struct Session {
-    id: SessionId,
-    password: Password,
-    timeout_us: u64,
-    next: Xid,
-    pending: BTreeMap<Xid, Pending>,
-    seen: Zxid,
-    watches: Watches,
-    /// Where it was welcomed last: what an event tells from further on has just happened.
-    welcomed_at: Zxid,
-    /// The newest event.
-    told: Zxid,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +38,8 @@ struct Connection {
     said: u64,
     /// A request was said twice over it, which ends it.
     repeated: bool,
+    /// It has asked for its session to become one of the ensemble.
+    upgrading: bool,
 }
 
 /// How far a client is.
@@ -78,6 +55,12 @@ enum Life {
 /// One client.
 #[derive(Debug)]
 pub(crate) struct Client {
+    style: Style,
+    place: usize,
+    /// What it has proved.
+    claims: Vec<Claim>,
+    /// Who it is by that.
+    principals: Vec<Principal>,
     session: Option<Session>,
     connection: Option<Connection>,
     /// When it tries to connect next.
@@ -94,8 +77,17 @@ pub(crate) struct Client {
 const PATIENCE_US: u64 = 700_000;
 
 impl Client {
-    pub(crate) fn new(plan: Plan, in_flight: usize, timeout_ms: u32) -> Self {
+    pub(crate) fn new(
+        place: usize,
+        plan: Plan,
+        claims: Vec<Claim>,
+        (in_flight, timeout_ms): (usize, u32),
+    ) -> Self {
         Self {
+            style: plan.style,
+            place,
+            principals: identity::principals(place, &claims),
+            claims,
             session: None,
             connection: None,
             retry_at: 0,
@@ -109,6 +101,18 @@ impl Client {
 
     pub(crate) fn is_over(&self) -> bool {
         self.life == Life::Over
+    }
+
+    /// Its session, and who it is.
+    pub(crate) fn identity(&self) -> Option<(SessionId, &[Principal])> {
+        let session = self.session.as_ref()?;
+        Some((session.id, &self.principals))
+    }
+
+    /// What is not answered.
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = (Xid, &Op)> {
+        let pending = self.session.iter().flat_map(|session| &session.pending);
+        pending.map(|(xid, pending)| (*xid, &pending.op))
     }
 
     /// What it still waits for, for people.
@@ -125,6 +129,7 @@ impl Client {
             heard: now,
             said: now,
             repeated: false,
+            upgrading: false,
         });
     }
 
@@ -151,7 +156,7 @@ impl Client {
         &mut self,
         now: u64,
         ending: bool,
-        (committed, ensemble): (Zxid, &Ensemble),
+        oracle: &Oracle,
         dice: &mut Dice,
     ) -> Vec<Act> {
         if self.life == Life::Over {
@@ -175,40 +180,82 @@ impl Client {
             connection.said = now;
             acts.push(Act::Say(ClientMessage::Ping));
         }
-        acts.extend(self.ask((now, ending), (committed, ensemble), dice));
+        if ending && self.session.as_ref().is_some_and(Session::is_local) {
+            // Nobody has to be asked for the end of a server's own session.
+            self.die();
+            return vec![Act::Leave];
+        }
+        acts.extend(self.upgrade(dice));
+        acts.extend(self.ask((now, ending), oracle, dice));
         acts
+    }
+
+    fn hello(&self, hello: Hello) -> ClientMessage {
+        ClientMessage::Hello {
+            version: zareba_wire::client::VERSION,
+            hello,
+            claims: self.claims.clone(),
+        }
     }
 
     fn enter(&mut self, now: u64, ending: bool) -> Vec<Act> {
         if now < self.retry_at {
             return Vec::new();
         }
-        let hello = match &self.session {
-            None if ending => {
+        let local = |session: Option<&Session>, read_only| Hello::Local {
+            last_zxid: session.map_or(Zxid::ZERO, |it| it.whole),
+            watches: session.map_or_else(Vec::new, |it| it.watches.specs()),
+            read_only,
+        };
+        let hello = match (&self.session, self.style) {
+            (None, _) if ending => {
                 self.life = Life::Over;
                 return Vec::new();
             }
-            None => Hello::Open {
-                timeout_ms: self.timeout_ms,
-            },
-            Some(session) => Hello::Attach {
+            (Some(session), _) if ending && session.is_local() => {
+                self.life = Life::Over;
+                return Vec::new();
+            }
+            (Some(session), Style::Local { read_only, .. }) if session.is_local() => {
+                local(Some(session), read_only)
+            }
+            (Some(session), _) => Hello::Attach {
                 session: session.id,
                 password: session.password,
-                last_zxid: session.seen,
-                watches: session.watch_specs(),
+                last_zxid: session.whole,
+                watches: session.watches.specs(),
+            },
+            (None, Style::Local { read_only, .. }) => local(None, read_only),
+            (None, Style::Full) => Hello::Open {
+                timeout_ms: self.timeout_ms,
             },
         };
-        vec![Act::Connect(hello)]
+        vec![Act::Connect(self.hello(hello))]
     }
 
-    fn ask(
-        &mut self,
-        (now, ending): (u64, bool),
-        (committed, ensemble): (Zxid, &Ensemble),
-        dice: &mut Dice,
-    ) -> Option<Act> {
+    /// A server's own session is to become one of the ensemble, sooner or later.
+    fn upgrade(&mut self, dice: &mut Dice) -> Option<Act> {
+        let upgrades = matches!(self.style, Style::Local { upgrades: true, .. });
+        let is_local = self.session.as_ref().is_some_and(Session::is_local);
+        if !upgrades || !is_local || !dice.percent(4) {
+            return None;
+        }
+        let hello = self.hello(Hello::Open {
+            timeout_ms: self.timeout_ms,
+        });
+        let connection = self.connection.as_mut()?;
+        let first = !std::mem::replace(&mut connection.upgrading, true);
+        first.then_some(Act::Say(hello))
+    }
+
+    fn ask(&mut self, (now, ending): (u64, bool), oracle: &Oracle, dice: &mut Dice) -> Option<Act> {
         let session = self.session.as_mut()?;
         if self.life == Life::Closing || session.pending.len() >= self.in_flight {
+            return None;
+        }
+        let proves = |op: &Op| matches!(op, Op::Authenticate(_));
+        let mut pending = session.pending.values();
+        if pending.any(|it| proves(&it.op)) {
             return None;
         }
         let op = if ending {
@@ -222,8 +269,21 @@ impl Client {
                 None => return None,
             }
         } else {
-            self.workload.next(ensemble, dice)?
+            let view = View {
+                ensemble: &oracle.ensemble,
+                tree: &oracle.tree,
+                watches: &session.watches,
+                whole: session.whole,
+                is_local: session.is_local(),
+            };
+            self.workload.next(&view, dice)?
         };
+        // Nothing is under way while an identity is proved, so that it is plain who asks what.
+        let mut pending = session.pending.values();
+        if proves(&op) && pending.any(|it| !may_park(&it.op)) {
+            return None;
+        }
+        let committed = oracle.committed();
         let acked = session.acked();
         session.next = Xid(session.next.0 + 1);
         let xid = session.next;
@@ -231,6 +291,7 @@ impl Client {
             op: op.clone(),
             committed,
             again: false,
+            is_local: session.is_local(),
         };
         session.pending.insert(xid, pending);
         if let Some(connection) = &mut self.connection {
@@ -258,7 +319,7 @@ impl Client {
         &mut self,
         id: ConnectionId,
         message: ServerMessage,
-        now: u64,
+        (now, remembers): (u64, Zxid),
         oracle: &Oracle,
     ) -> Result<Vec<Act>, Violation> {
         if !self.is_mine(id) || self.life == Life::Over {
@@ -268,29 +329,20 @@ impl Client {
             connection.heard = now;
         }
         match message {
-            ServerMessage::Welcome(welcome) => return self.welcome(&welcome, now, oracle),
-            ServerMessage::Reply { xid, zxid, answer } => self.reply(xid, zxid, answer, oracle)?,
+            ServerMessage::Welcome(welcome) => {
+                return self.welcome(&welcome, (now, remembers), oracle);
+            }
+            ServerMessage::Reply { xid, zxid, answer } => {
+                self.reply(xid, (zxid, remembers), answer, oracle)?;
+            }
             ServerMessage::Event(event) => {
                 if let Some(session) = &mut self.session {
-                    let newest = session.seen.max(session.told);
-                    session.told = event.zxid;
-                    let live = event.zxid > session.welcomed_at;
-                    oracle.marks.reach(if live {
-                        Mark::WatchFired
-                    } else {
-                        Mark::WatchMissed
-                    });
-                    let told = Told {
-                        event: &event,
-                        newest,
-                        live,
-                    };
-                    watches::fired(&oracle.reference, &mut session.watches, &told)?;
+                    session.hear(&event, &self.principals, oracle)?;
                 }
             }
             ServerMessage::Pong { zxid } => {
                 if let Some(session) = &mut self.session {
-                    session.see(zxid, oracle)?;
+                    session.see(zxid, &self.principals, oracle)?;
                 }
             }
             ServerMessage::Goodbye(fault) => {
@@ -305,40 +357,40 @@ impl Client {
     fn welcome(
         &mut self,
         welcome: &Welcome,
-        now: u64,
+        (now, remembers): (u64, Zxid),
         oracle: &Oracle,
     ) -> Result<Vec<Act>, Violation> {
         let Some(connection) = &mut self.connection else {
             return Ok(Vec::new());
         };
-        hold!(
-            !connection.welcomed,
-            "replies",
-            "session {} was welcomed twice over one connection",
-            welcome.session
-        );
+        if connection.welcomed {
+            return self.is_upgraded(welcome, oracle);
+        }
+        let is_local = welcome.kind == SessionKind::Local;
+        if is_local
+            && self
+                .session
+                .as_ref()
+                .is_some_and(|it| welcome.zxid < it.seen)
+        {
+            // It has heard an event of what this server does not know yet.
+            oracle.marks.reach(Mark::LocalBehind);
+            self.connection = None;
+            self.retry_at = now + 20_000;
+            return Ok(vec![Act::Leave]);
+        }
         connection.welcomed = true;
         connection.said = now;
         let session = self.session.get_or_insert_with(|| Session::new(welcome));
         hold!(
-            session.id == welcome.session,
+            (session.is_local() && is_local) || session.id == welcome.session,
             "replies",
             "session {} was welcomed as {}",
             session.id,
             welcome.session
         );
-        let committed = oracle.committed();
-        session_monotonicity::check(session.id, session.seen, welcome.zxid, committed)?;
-        oracle
-            .marks
-            .reach_if(!session.watches.is_empty(), Mark::WatchResumed);
-        watches::armed_again(
-            &oracle.reference,
-            &mut session.watches,
-            session.seen,
-            welcome.zxid,
-        );
-        (session.seen, session.welcomed_at) = (welcome.zxid, welcome.zxid);
+        oracle.marks.reach_if(is_local, Mark::LocalOpened);
+        session.enter(welcome, remembers, oracle)?;
         let acked = session.acked();
         let again = session.pending.iter_mut().map(|(xid, pending)| {
             pending.again = true;
@@ -351,17 +403,35 @@ impl Client {
         Ok(again.collect())
     }
 
+    /// The session is one of the ensemble from now on.
+    fn is_upgraded(&mut self, welcome: &Welcome, oracle: &Oracle) -> Result<Vec<Act>, Violation> {
+        let asked = self.connection.as_mut().is_some_and(|it| {
+            // Once more would be once too often.
+            std::mem::replace(&mut it.upgrading, false)
+        });
+        let session = self.session.as_mut().filter(|it| asked && it.is_local());
+        let Some(session) = session.filter(|_| welcome.kind == SessionKind::Full) else {
+            let what = format!(
+                "session {} was welcomed twice over one connection",
+                welcome.session
+            );
+            return Err(Violation::new("replies", what));
+        };
+        session.upgrade(welcome, &self.principals, oracle)?;
+        Ok(vec![Act::Rename])
+    }
+
     fn reply(
         &mut self,
         xid: Xid,
-        zxid: Zxid,
+        (zxid, remembers): (Zxid, Zxid),
         answer: Answer,
         oracle: &Oracle,
     ) -> Result<(), Violation> {
         let Some(session) = &mut self.session else {
             return Ok(());
         };
-        session.see(zxid, oracle)?;
+        session.see(zxid, &self.principals, oracle)?;
         let Some(pending) = session.pending.remove(&xid) else {
             let what = format!("request {} of {} was answered twice", xid.0, session.id);
             return Err(Violation::new("replies", what));
@@ -382,11 +452,19 @@ impl Client {
             xid,
             op: &pending.op,
             committed: pending.committed,
+            principals: &self.principals,
+            is_local: session.is_local(),
+            was_local: pending.is_local,
         };
         replies::check(oracle, &asked, zxid, &answer)?;
         note_marks(&oracle.marks, &pending, &answer);
         self.answered += 1;
-        session.note_watch(&pending.op, zxid, &answer);
+        let at = (zxid, remembers);
+        session.note_watch(&pending.op, &self.principals, at, &answer, oracle)?;
+        if let (Op::Authenticate(claim), Ok(_)) = (&pending.op, &answer) {
+            self.claims.push(claim.clone());
+            self.principals = identity::principals(self.place, &self.claims);
+        }
         self.workload.answered(&pending.op, &answer);
         if answer == Ok(Outcome::Closed) {
             self.life = Life::Over;
@@ -427,89 +505,34 @@ impl Client {
 fn note_marks(marks: &Marks, pending: &Pending, answer: &Answer) {
     marks.reach_if(pending.again, Mark::ResentAnswered);
     marks.reach_if(answer.is_err(), Mark::Refused);
+    let refused = |code| matches!(answer, Err(fault) if fault.code == code);
+    let is_write = matches!(pending.op, Op::Write(_));
+    marks.reach_if(is_write && refused(ErrorCode::NoAuth), Mark::WriteForbidden);
+    marks.reach_if(!is_write && refused(ErrorCode::NoAuth), Mark::ReadForbidden);
+    marks.reach_if(refused(ErrorCode::QuotaExceeded), Mark::QuotaKept);
+    marks.reach_if(refused(ErrorCode::LocalSession), Mark::LocalRefused);
+    marks.reach_if(refused(ErrorCode::AuthFailed), Mark::ClaimRefused);
     if let (Op::Write(Write::Ensemble(_)), Err(fault)) = (&pending.op, answer) {
         marks.reach_if(fault.code == ErrorCode::NoQuorum, Mark::ChangeRefused);
     }
-    match (&pending.op, answer.is_ok()) {
-        (Op::Write(Write::Multi(_)), true) => marks.reach(Mark::MultiDone),
-        (Op::Write(Write::Multi(_)), false) => marks.reach(Mark::MultiRefused),
-        (Op::Sync, true) => marks.reach(Mark::SyncDone),
+    match (&pending.op, answer) {
+        (Op::Write(Write::Multi(_)), Ok(_)) => marks.reach(Mark::MultiDone),
+        (Op::Write(Write::Multi(_)), Err(_)) => marks.reach(Mark::MultiRefused),
+        (Op::Write(Write::KillSession(_)), Ok(_)) => marks.reach(Mark::SessionKilled),
+        (Op::Write(Write::SetQuota { .. }), Ok(_)) => marks.reach(Mark::QuotaSet),
+        (Op::Write(_), Ok(Outcome::SubtreeDeleted { deleted, .. })) => {
+            marks.reach_if(*deleted > 1, Mark::SubtreeDeleted);
+        }
+        (Op::MultiRead { reads, .. }, Ok(_)) => marks.reach_if(reads.len() > 1, Mark::MultiRead),
+        (Op::Authenticate(_), Ok(_)) => marks.reach(Mark::Identified),
+        (_, Ok(Outcome::Paths { paths, .. })) => {
+            marks.reach_if(!paths.is_empty(), Mark::EphemeralsListed);
+        }
+        (_, Ok(Outcome::Counted(count))) => marks.reach_if(*count > 0, Mark::Counted),
+        (_, Ok(Outcome::GotAcl { acl, .. })) => {
+            marks.reach_if(!acl.is_open(), Mark::AclShown);
+        }
+        (Op::Sync, Ok(_)) => marks.reach(Mark::SyncDone),
         _ => {}
-    }
-}
-
-/// What of it a request may say that is sent again.
-fn before(acked: &Acked, xid: Xid) -> Acked {
-    let up_to = acked.up_to.min(Xid(xid.0 - 1));
-    let except = acked.except.iter().filter(|it| **it <= up_to);
-    let except = except.copied().collect();
-    Acked { up_to, except }
-}
-
-/// True for requests whose answers may overtake others or come late.
-fn may_park(op: &Op) -> bool {
-    matches!(op, Op::Call { op, .. } if op == "acquire")
-}
-
-impl Session {
-    fn new(welcome: &Welcome) -> Self {
-        Self {
-            id: welcome.session,
-            password: welcome.password,
-            timeout_us: u64::from(welcome.timeout_ms) * 1_000,
-            next: Xid(0),
-            pending: BTreeMap::new(),
-            seen: Zxid::ZERO,
-            watches: Watches::new(),
-            welcomed_at: Zxid::ZERO,
-            told: Zxid::ZERO,
-        }
-    }
-
-    /// The client is shown the state at `zxid`.
-    fn see(&mut self, zxid: Zxid, oracle: &Oracle) -> Result<(), Violation> {
-        session_monotonicity::check(self.id, self.seen, zxid, oracle.committed())?;
-        self.seen = zxid;
-        watches::revealed(&oracle.reference, &self.watches, zxid)
-    }
-
-    /// All answers but those of calls that may still be parked, and none behind the first other
-    /// request that is not answered.
-    fn acked(&self) -> Acked {
-        let missing = self.pending.iter().find(|(_, it)| !may_park(&it.op));
-        let up_to = missing.map_or(self.next, |(xid, _)| Xid(xid.0 - 1));
-        let except = self.pending.range(..=up_to).map(|(xid, _)| *xid).collect();
-        Acked { up_to, except }
-    }
-
-    fn note_watch(&mut self, op: &Op, zxid: Zxid, answer: &Answer) {
-        let (Op::Read(read) | Op::LinearizableRead(read)) = op else {
-            return;
-        };
-        let Ok(outcome) = answer else { return };
-        let (Read::Get { path, watch }
-        | Read::Exists { path, watch }
-        | Read::Children { path, watch, .. }) = read;
-        if !watch {
-            return;
-        }
-        let kind = match read {
-            Read::Children { .. } => WatchKind::Children,
-            Read::Get { .. } | Read::Exists { .. } => WatchKind::Data,
-        };
-        let absent = *outcome == Outcome::Existence(None);
-        self.watches.insert((path.clone(), kind), (absent, zxid));
-    }
-
-    fn watch_specs(&self) -> Vec<WatchSpec> {
-        let spec = |((path, kind), (absent, _)): (&(_, WatchKind), &(bool, Zxid))| {
-            let path: &zareba_model::ZnodePath = path;
-            WatchSpec {
-                path: path.clone(),
-                kind: *kind,
-                absent: *absent,
-            }
-        };
-        self.watches.iter().map(spec).collect()
     }
 }

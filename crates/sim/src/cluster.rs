@@ -24,6 +24,7 @@ use self::connections::Connection;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::fault::Fault;
+use crate::identity;
 use crate::invariants;
 use crate::invariants::caps::Streams;
 use crate::invariants::election_in_time::Election;
@@ -38,7 +39,7 @@ use crate::seed::Config;
 use crate::server::{Clock, Server};
 use crate::trace::Trace;
 use crate::violation::Violation;
-use crate::workload::Plan;
+use crate::workload::{Plan, Style};
 
 /// Something that happens at some time.
 #[derive(Debug)]
@@ -128,9 +129,14 @@ impl Cluster {
                     0
                 },
                 places: config.places(),
+                style: style_of(client, &mut dice),
             };
             let timeout_ms = dice.between(1_000, 2_500) as u32;
-            Client::new(plan, config.in_flight, timeout_ms)
+            let claims = match client {
+                0 => vec![identity::claim("ann", true)],
+                _ => Vec::new(),
+            };
+            Client::new(client, plan, claims, (config.in_flight, timeout_ms))
         });
         let clients = clients.collect();
         let network = Network::new(config.places(), config.delay_us);
@@ -331,6 +337,7 @@ impl Cluster {
         for output in &outputs {
             self.judge_output(server, output)?;
         }
+        let before = self.oracle.mirror(server)?.applied;
         let Some(it) = self.servers.get(server) else {
             return Ok(());
         };
@@ -342,15 +349,17 @@ impl Cluster {
         let state = (applied, broadcast.epoch());
         let version = self.oracle.ensemble.version;
         self.oracle.delivered(server, state, replica.tree())?;
+        self.judge_warnings(server, (before, applied), &outputs)?;
         if self.oracle.ensemble.version > version {
             self.welcome_members();
         }
-        let Some(it) = self.servers.get(server) else {
+        let Some(it) = self.servers.get_mut(server) else {
             return Ok(());
         };
         let Some(replica) = &it.replica else {
             return Ok(());
         };
+        it.remembers = it.remembers.max(replica.tree().consistent_at());
         let broadcast = replica.broadcast();
         broadcast.check_invariants();
         if let Role::Leading { epoch } = broadcast.role() {
@@ -411,6 +420,17 @@ impl Cluster {
 
     fn committed(&self) -> Zxid {
         self.oracle.committed()
+    }
+}
+
+/// Who deploys and who changes the ensemble needs a session of it; the others may read first.
+fn style_of(client: usize, dice: &mut Dice) -> Style {
+    if client < 2 || dice.percent(40) {
+        return Style::Full;
+    }
+    Style::Local {
+        read_only: dice.percent(50),
+        upgrades: dice.percent(60),
     }
 }
 

@@ -180,6 +180,24 @@ bank! {
         "A segment whose creation was cut short keeps the server from starting whole.";
     Zk1366 "zk-1366" "D76" Replica InReplica::ExpiryByWallClock =
         "Sessions expire by the time of day, which jumps.";
+    ReturnLosesWatch "ours-1" "ours" Replica InReplica::StayingWatchLostOnReturn =
+        "A watch that stays does not, when its client comes back.";
+    NeighbourHeard "ours-2" "ours" Replica InReplica::RecursiveHearsNeighbours =
+        "A recursive watch on /a tells of /ab.";
+    UpgradeLosesWatch "ours-3" "ours" Replica InReplica::WatchesLostAtUpgrade =
+        "A server's own session loses its watches when it becomes one of the ensemble.";
+    HalfAnImage "ours-4" "ours" Replica InReplica::RemembersHalfAnImage =
+        "Replay over a fuzzy image passes for all that happened.";
+    PastBehindAnswers "ours-5" "ours" Replica InReplica::RemembersBehindAnswers =
+        "A watch that waited in line begins between a transaction and the memory of it.";
+    ChildInFlight "ours-6" "ours" Replica InReplica::ContainerEndsWithChildInFlight =
+        "A container ends though a child of it is on its way.";
+    TtlJumps "ours-7" "ours" Replica InReplica::TtlByWallClock =
+        "A node with a TTL ends by the time of day, which jumps.";
+    QuotaInFlight "ours-8" "ours" Replica InReplica::QuotaIgnoresInFlight =
+        "A hard limit is compared with what is applied, not with what is on its way.";
+    AccessInFlight "ours-9" "ours" Replica InReplica::AccessIgnoresInFlight =
+        "A permission is looked up in what is applied, not in what is on its way.";
 }
 
 #[cfg(feature = "bugs")]

@@ -46,8 +46,14 @@
 //! | | `exactly_once` | a request is executed once, a parked call answered once |
 //! | | `replies` | a client is told what the history says, in its order |
 //! | | `reads` | a read tells what was there |
+//! | | `access` | nothing is changed or read without the permission for it |
+//! | | `lifetimes` | what ends by itself ends in its time, and does end |
+//! | | `quotas` | counted right everywhere, kept, and warned of once |
+//! | | `subtrees` | a subtree ends as a whole |
+//! | | `local_sessions` | who reads without a leader wants to |
 //! | | `locks` | a lock has one holder, and its tokens rise |
 
+pub(crate) mod access;
 pub(crate) mod acked_on_quorum;
 pub(crate) mod agreement;
 pub(crate) mod caps;
@@ -67,7 +73,9 @@ pub(crate) mod expiry;
 pub(crate) mod global_primary_order;
 pub(crate) mod integrity;
 pub(crate) mod leader_log_completeness;
+pub(crate) mod lifetimes;
 pub(crate) mod local_primary_order;
+pub(crate) mod local_sessions;
 pub(crate) mod locks;
 pub(crate) mod multi_atomicity;
 pub(crate) mod observers;
@@ -77,6 +85,7 @@ pub(crate) mod one_leader_synchronizing;
 pub(crate) mod prefix_consistency;
 pub(crate) mod primary_integrity;
 pub(crate) mod process_consistency;
+pub(crate) mod quotas;
 pub(crate) mod reads;
 pub(crate) mod recovery;
 pub(crate) mod reference_model;
@@ -87,6 +96,7 @@ pub(crate) mod session_monotonicity;
 pub(crate) mod session_order;
 pub(crate) mod stats;
 pub(crate) mod steadfastness;
+pub(crate) mod subtrees;
 pub(crate) mod total_order;
 pub(crate) mod watch_owners;
 pub(crate) mod watches;

@@ -43,12 +43,14 @@ mod schedule;
 mod server;
 
 mod client;
+mod identity;
 mod lock_plugin;
 mod workload;
 
 mod invariants;
 mod oracle;
 mod reference;
+mod rules;
 
 mod dice;
 mod trace;

@@ -173,7 +173,7 @@ fn release(
     stage: &mut dyn Stage,
 ) -> Result<GuestAnswer, GuestFailure> {
     let node = stage.exists(name).map_err(GuestFailure::Fault)?;
-    if node.is_none_or(|stat| stat.ephemeral_owner != session) {
+    if node.is_none_or(|stat| stat.lifetime.owner() != session) {
         let fault = Fault::new(ErrorCode::Plugin(1), "you do not hold this lock");
         return Err(GuestFailure::Fault(fault));
     }

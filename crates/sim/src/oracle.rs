@@ -9,13 +9,15 @@ mod mirror;
 use std::collections::{BTreeMap, BTreeSet};
 
 use zareba_model::{
-    Answer, Cause, Effect, Ensemble, Entry, Epoch, ServerId, SessionId, Txn, Xid, ZnodePath, Zxid,
+    Answer, Cause, Effect, Ensemble, Entry, Epoch, Op, Principal, ServerId, SessionId, Txn, Xid,
+    ZnodePath, Zxid,
 };
 use zareba_tree::{Changes, Tree};
 use zareba_zab::{Message, Persist};
 
 pub(crate) use self::history::History;
 pub(crate) use self::mirror::{Mirror, on_a_quorum};
+use crate::invariants::access::Request;
 use crate::invariants::committed_log_monotonicity::Claims;
 use crate::invariants::contiguous_log::Predecessors;
 use crate::invariants::during_action::Conversations;
@@ -26,7 +28,7 @@ use crate::invariants::process_consistency::Foundations;
 use crate::invariants::session_order::SessionOrder;
 use crate::invariants::{self};
 use crate::marks::{Mark, Marks};
-use crate::reference::Reference;
+use crate::reference::{RESERVED, Reference, Touched};
 use crate::violation::{Violation, hold};
 
 /// In place of a transaction that nobody has broadcast: no transaction is encoded so.
@@ -37,6 +39,7 @@ static NOTHING: bytes::Bytes = bytes::Bytes::from_static(b"nothing");
 pub(crate) enum NodeEffect {
     Create,
     Set,
+    SetAcl,
     Delete,
     /// Nothing that any change could have asked for.
     Wrong,
@@ -64,6 +67,8 @@ pub(crate) struct Oracle {
     pub(crate) tree: Tree,
     pub(crate) reference: Reference,
     pub(crate) executed: BTreeMap<(SessionId, Xid), Executed>,
+    /// What sessions have asked, and as whom.
+    asked: BTreeMap<(SessionId, Xid), Request>,
     pub(crate) locks: Locks,
     pub(crate) established: Established,
     pub(crate) foundations: Foundations,
@@ -89,6 +94,7 @@ impl Oracle {
             tree: Tree::default(),
             reference: Reference::new(),
             executed: BTreeMap::new(),
+            asked: BTreeMap::new(),
             locks: Locks::default(),
             established: Established::default(),
             foundations: Foundations::default(),
@@ -376,6 +382,7 @@ impl Oracle {
         }
         let mirror = self.mirror(server)?;
         (mirror.applied, mirror.position) = (last, place);
+        invariants::quotas::of_tree(&self.reference, tree, "a server")?;
         invariants::agreement::check(&self.history, &self.mirrors, server)
     }
 
@@ -404,13 +411,60 @@ impl Oracle {
     }
 
     fn judge_state(&mut self, zxid: Zxid, txn: &Txn, changes: &Changes) -> Result<(), Violation> {
-        let touched = self.reference.apply(zxid, txn);
+        let touched = self.judge_effects(zxid, txn)?;
         let (tree, reference) = (&self.tree, &self.reference);
+        invariants::quotas::of_tree(reference, tree, "the history")?;
         invariants::reference_model::check(tree, reference, &touched.paths)?;
         invariants::stats::check(tree, reference, &touched.paths)?;
         let ended = changes.sessions_closed.iter().copied();
         let sessions: BTreeSet<SessionId> = touched.owners.into_iter().chain(ended).collect();
         invariants::ephemerals::check(tree, reference, &sessions, zxid)
+    }
+
+    /// Every effect, where it stands in the history.
+    fn judge_effects(&mut self, zxid: Zxid, txn: &Txn) -> Result<Touched, Violation> {
+        let (request, answer) = match &txn.cause {
+            Cause::System => (None, None),
+            Cause::Request {
+                session,
+                xid,
+                answer,
+                ..
+            } => (self.asked.get(&(*session, *xid)), answer.as_ref()),
+        };
+        if let Some(request) = request {
+            invariants::access::of_request(&self.reference, request, zxid, answer)?;
+            invariants::subtrees::check(&self.reference, &request.op, (zxid, txn), answer)?;
+        }
+        let closing = invariants::lifetimes::closing(txn);
+        let mut touched = Touched::default();
+        for effect in &txn.effects {
+            let (reference, marks) = (&self.reference, &self.marks);
+            invariants::lifetimes::of_effect(reference, (zxid, txn), &closing, effect, marks)?;
+            if let Some(request) = request {
+                invariants::access::of_effect(reference, request, zxid, effect)?;
+            }
+            let counted = reference.quotas.now().to_vec();
+            self.reference.apply(zxid, txn, effect, &mut touched);
+            invariants::quotas::of_effect(&counted, &self.reference, zxid)?;
+        }
+        Ok(touched)
+    }
+
+    /// A session asks.
+    pub(crate) fn asks(&mut self, session: SessionId, xid: Xid, op: &Op, principals: &[Principal]) {
+        let request = Request {
+            op: op.clone(),
+            principals: principals.to_vec(),
+        };
+        self.asked.insert((session, xid), request);
+    }
+
+    /// All states from one transaction up to another.
+    pub(crate) fn during(&self, from: Zxid, until: Zxid) -> impl Iterator<Item = Zxid> {
+        let place = |zxid| self.history.position(zxid).unwrap_or(0);
+        let behind = (place(from)..place(until)).filter_map(|place| self.history.at(place));
+        std::iter::once(from).chain(behind)
     }
 
     fn note_answers(&mut self, zxid: Zxid, txn: &Txn, changes: &Changes) -> Result<(), Violation> {
@@ -457,6 +511,10 @@ impl Oracle {
             match effect {
                 Effect::AttachSession { .. } => self.marks.reach(Mark::SessionMoved),
                 Effect::ParkCall(_) => self.marks.reach(Mark::Parked),
+                Effect::SetAcl { path, .. } => self.marks.reach(match path.as_str() {
+                    RESERVED => Mark::AdministratorsSet,
+                    _ => Mark::AclSet,
+                }),
                 Effect::ClearTimer { .. } => self.marks.reach_if(system, Mark::TimerRang),
                 Effect::ActivateRevision { .. } => self.marks.reach(Mark::RevisionChanged),
                 Effect::PutMount(mount) => {
@@ -474,6 +532,7 @@ fn touched_nodes(txn: &Txn) -> Vec<(NodeEffect, ZnodePath)> {
     let of = |effect: &Effect| match effect {
         Effect::CreateNode { path, .. } => Some((NodeEffect::Create, path.clone())),
         Effect::SetNode { path, .. } => Some((NodeEffect::Set, path.clone())),
+        Effect::SetAcl { path, .. } => Some((NodeEffect::SetAcl, path.clone())),
         Effect::DeleteNode { path } => Some((NodeEffect::Delete, path.clone())),
         _ => None,
     };

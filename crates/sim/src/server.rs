@@ -1,7 +1,8 @@
 //! One simulated server: its process, its clock, its storage. Knows nothing of the others.
 
-use zareba_model::Ensemble;
+use zareba_model::{Ensemble, Zxid};
 use zareba_replica::{Input, Now, Replica};
+use zareba_zab::Role;
 
 use crate::disk::Storage;
 use crate::implants::Planted;
@@ -71,6 +72,10 @@ pub(crate) struct Server {
     pub(crate) founds: bool,
     /// It has left the ensemble and stays away.
     pub(crate) retired: bool,
+    /// What it has said last that it is.
+    pub(crate) role: Role,
+    /// All that happened behind this transaction it must remember for watches.
+    pub(crate) remembers: Zxid,
     /// The ensemble it goes by: with whom it holds links.
     pub(crate) ensemble: Ensemble,
 }
@@ -99,6 +104,8 @@ impl Server {
             bootstrap: None,
             founds: false,
             retired: false,
+            role: Role::Looking,
+            remembers: Zxid::ZERO,
             ensemble: Ensemble::default(),
         }
     }

@@ -1,15 +1,17 @@
 //! What clients ask: a small tree that many of them change at once, and a plugin that one of them
 //! deploys and all of them call. Knows no protocol.
 
+pub(crate) mod kernel;
+
 use bytes::Bytes;
-use zareba_model::{
-    Acl, Answer, Change, ChildrenPage, CreateMode, Ensemble, Limits, Op, PluginOp, Read, Write,
-    ZnodePath,
-};
+use zareba_model::{Answer, Ensemble, Limits, Op, PluginOp, Write, ZnodePath, Zxid};
+use zareba_tree::Tree;
 
 use crate::dice::Dice;
 use crate::founding;
+use crate::identity;
 use crate::invariants::locks::MOUNT;
+use crate::invariants::watches::Watches;
 use crate::lock_plugin::{REVISIONS, address};
 
 /// What one client is to do.
@@ -23,6 +25,29 @@ pub(crate) struct Plan {
     pub(crate) changes_percent: u64,
     /// Servers that may ever be members.
     pub(crate) places: usize,
+    /// What kind of session it begins with.
+    pub(crate) style: Style,
+}
+
+/// How a client enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// With a session of the ensemble.
+    Full,
+    /// With a session of its server alone: also while nobody leads, or not; and it may become one of
+    /// the ensemble later, or not.
+    Local { read_only: bool, upgrades: bool },
+}
+
+/// What a client can see that asks.
+pub(crate) struct View<'a> {
+    pub(crate) ensemble: &'a Ensemble,
+    pub(crate) tree: &'a Tree,
+    pub(crate) watches: &'a Watches,
+    /// It has heard of all that happened up to here.
+    pub(crate) whole: Zxid,
+    /// Its session is its server's own.
+    pub(crate) is_local: bool,
 }
 
 /// One client's requests.
@@ -38,7 +63,6 @@ pub(crate) struct Workload {
 }
 
 const LOCKS: [&str; 3] = ["a", "b", "cursed"];
-const NAMES: [&str; 5] = ["/a", "/b", "/c", "/d", "/e"];
 
 impl Workload {
     pub(crate) fn new(plan: Plan) -> Self {
@@ -51,9 +75,19 @@ impl Workload {
     }
 
     /// The next request; none if there is nothing to ask now.
-    pub(crate) fn next(&mut self, ensemble: &Ensemble, dice: &mut Dice) -> Option<Op> {
+    pub(crate) fn next(&mut self, view: &View<'_>, dice: &mut Dice) -> Option<Op> {
+        if dice.once_in(50) {
+            let name = dice.pick(&identity::NAMES).unwrap_or("ann");
+            return Some(Op::Authenticate(identity::claim(name, dice.percent(70))));
+        }
+        if view.is_local && !dice.once_in(20) {
+            return Some(match dice.below(20) {
+                0 => Op::Sync,
+                _ => kernel::read(view, dice),
+            });
+        }
         if dice.percent(self.plan.changes_percent) {
-            return Some(founding::change(ensemble, self.plan.places, dice));
+            return Some(founding::change(view.ensemble, self.plan.places, dice));
         }
         if self.plan.deploys && !self.stepping && dice.percent(50) {
             if let Some(step) = deployment().into_iter().nth(self.step) {
@@ -68,15 +102,11 @@ impl Workload {
             return Some(self.call(dice));
         }
         if dice.percent(self.plan.reads_percent) {
-            return Some(read(dice));
+            return Some(kernel::read(view, dice));
         }
         Some(match dice.below(20) {
             0 => Op::Sync,
-            1..=3 => {
-                let count = dice.between(1, 4);
-                Op::Write(Write::Multi((0..count).map(|_| change(dice)).collect()))
-            }
-            _ => Op::Write(Write::Change(change(dice))),
+            _ => kernel::write(view, dice),
         })
     }
 
@@ -179,66 +209,6 @@ fn deployment() -> Vec<PluginOp> {
             sha256: first,
         },
     ]
-}
-
-fn read(dice: &mut Dice) -> Op {
-    let path = any_path(dice);
-    let watch = dice.percent(40);
-    let read = match dice.below(3) {
-        0 => Read::Get { path, watch },
-        1 => Read::Exists { path, watch },
-        _ => Read::Children {
-            path,
-            page: ChildrenPage::default(),
-            watch,
-        },
-    };
-    match dice.below(8) {
-        0 => Op::LinearizableRead(read),
-        _ => Op::Read(read),
-    }
-}
-
-fn change(dice: &mut Dice) -> Change {
-    let path = any_path(dice);
-    let version = dice.percent(20).then(|| dice.below(3));
-    match dice.below(10) {
-        0..=3 => Change::Create {
-            path,
-            data: data(dice),
-            mode: dice
-                .pick(&[
-                    CreateMode::Persistent,
-                    CreateMode::Persistent,
-                    CreateMode::PersistentSequential,
-                    CreateMode::Ephemeral,
-                    CreateMode::EphemeralSequential,
-                ])
-                .unwrap_or_default(),
-            acl: Acl::open(),
-        },
-        4..=6 => Change::Set {
-            path,
-            data: data(dice),
-            version,
-        },
-        7..=8 => Change::Delete { path, version },
-        _ => Change::Check { path, version },
-    }
-}
-
-fn data(dice: &mut Dice) -> Bytes {
-    let length = if dice.once_in(20) { 3_000 } else { 20 };
-    Bytes::from(vec![dice.next() as u8; dice.below(length) as usize])
-}
-
-fn any_path(dice: &mut Dice) -> ZnodePath {
-    let above = dice.pick(&NAMES).unwrap_or("/a");
-    if dice.percent(50) {
-        return path(above);
-    }
-    let below = dice.pick(&NAMES).unwrap_or("/a");
-    path(&format!("{above}{below}"))
 }
 
 fn path(text: &str) -> ZnodePath {

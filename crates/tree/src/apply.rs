@@ -14,11 +14,12 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Answer, CallId, Cause, DigestMark, Effect, EventKind, ParkedCall, SessionId, Txn, Xid,
-    ZnodePath, Zxid,
+    Acl, Answer, CallId, Cause, DigestMark, Effect, EventKind, ParkedCall, Quota, SessionId, Txn,
+    Usage, Xid, ZnodePath, Zxid,
 };
 
-use crate::changes::{Changes, Divergence};
+use crate::changes::{Changes, Divergence, NodeChange};
+use crate::membership::AdministratorsRecord;
 use crate::node::{Data, Node};
 use crate::nodes::NodeId;
 use crate::reserved;
@@ -90,11 +91,11 @@ impl Tree {
                 path,
                 data,
                 acl,
-                owner,
+                lifetime,
                 parent_created,
             } => {
                 let mut node = Node::new(path.clone(), data, zxid, time);
-                node.set_guard(*owner, acl);
+                node.set_guard(*lifetime, acl, 0);
                 self.create_node(node, *parent_created, changes);
             }
             Effect::SetNode {
@@ -105,6 +106,12 @@ impl Tree {
                 self.set_node(path, data, *version, (zxid, time), changes);
             }
             Effect::DeleteNode { path } => self.delete_node(path, zxid, changes),
+            Effect::SetAcl {
+                path,
+                acl,
+                aversion,
+            } => self.set_acl(path, acl, *aversion),
+            Effect::SetQuota { path, quota } => self.set_quota(path, *quota),
             Effect::ParkCall(call) => self.park_call(call, changes),
             Effect::EndCall { call, answer } => self.end_call(*call, answer, changes),
             Effect::OpenSession { .. }
@@ -132,7 +139,11 @@ impl Tree {
                 self.dirty.mark(RecordKey::Ensemble);
                 changes.ensemble_changed = true;
                 if let Ok(path) = ZnodePath::parse(reserved::ENSEMBLE) {
-                    changes.events.push((path, EventKind::Changed));
+                    changes.events.push(NodeChange {
+                        path,
+                        kind: EventKind::Changed,
+                        acl: Acl::open(),
+                    });
                 }
             }
             Effect::PutToken(token) => {
@@ -162,12 +173,19 @@ impl Tree {
         let zxid = node.czxid;
         let owner = node.owner();
         self.subtract_node(parent);
+        let usage = node.usage();
+        let acl = node.acl().clone();
         let id = self.nodes.insert(parent, node);
         self.touch_folder(parent, zxid, Some(parent_created));
         self.add_node(parent);
         self.add_node(id);
         self.ephemerals.insert(owner, path.clone());
-        changes.events.push((path, EventKind::Created));
+        self.charge(&path, Usage::default(), usage, changes);
+        changes.events.push(NodeChange {
+            path,
+            kind: EventKind::Created,
+            acl,
+        });
         self.tell_parent(parent, changes);
     }
 
@@ -184,13 +202,61 @@ impl Tree {
             return;
         };
         self.subtract_node(id);
+        let (mut before, mut acl) = (Usage::default(), Acl::open());
         if let Some(node) = self.nodes.get_mut(id) {
+            before = node.usage();
+            acl = node.acl().clone();
             node.data = Data::new(data);
             node.version = version;
             (node.mzxid, node.mtime) = at;
         }
         self.add_node(id);
-        changes.events.push((path.clone(), EventKind::Changed));
+        let after = Usage {
+            bytes: data.len() as u64,
+            ..before
+        };
+        self.charge(path, before, after, changes);
+        changes.events.push(NodeChange {
+            path: path.clone(),
+            kind: EventKind::Changed,
+            acl,
+        });
+    }
+
+    /// The reserved subtree's list says who may administer the ensemble.
+    fn set_acl(&mut self, path: &ZnodePath, acl: &Acl, aversion: u64) {
+        if path.as_str() == reserved::PATH {
+            let acl = acl.clone();
+            let record = AdministratorsRecord { acl, aversion };
+            self.membership.set_administrators(record, &mut self.digest);
+            return self.dirty.mark(RecordKey::Administrators);
+        }
+        self.dirty.mark(RecordKey::Node(path.clone()));
+        let Some(id) = self.nodes.find(path.as_str()) else {
+            return;
+        };
+        self.subtract_node(id);
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.set_guard(node.lifetime(), acl, aversion);
+        }
+        self.add_node(id);
+    }
+
+    fn set_quota(&mut self, path: &ZnodePath, quota: Quota) {
+        self.dirty.mark(RecordKey::Quota(path.clone()));
+        let digest = &mut self.digest;
+        if quota.is_none() {
+            return self.quotas.remove(path, digest);
+        }
+        let id = self.nodes.find(path.as_str());
+        let usage = id.map_or_else(Usage::default, |id| self.nodes.usage(id));
+        self.quotas.set(path, quota, usage, digest);
+    }
+
+    /// What is used of the quotas at and above a path changes.
+    fn charge(&mut self, path: &ZnodePath, before: Usage, after: Usage, changes: &mut Changes) {
+        let passed = &mut changes.quotas_passed;
+        self.quotas.charge(path, before, after, passed);
     }
 
     fn delete_node(&mut self, path: &ZnodePath, zxid: Zxid, changes: &mut Changes) {
@@ -202,6 +268,9 @@ impl Tree {
             return;
         };
         let found = self.nodes.find(path.as_str());
+        let acl = found
+            .and_then(|id| self.nodes.get(id))
+            .map(|node| node.acl().clone());
         if let Some(id) = found {
             self.remove_subtree(id, parent);
         }
@@ -209,8 +278,12 @@ impl Tree {
         self.subtract_node(parent);
         self.touch_folder(parent, zxid, None);
         self.add_node(parent);
-        if found.is_some() {
-            changes.events.push((path.clone(), EventKind::Deleted));
+        if let Some(acl) = acl {
+            changes.events.push(NodeChange {
+                path: path.clone(),
+                kind: EventKind::Deleted,
+                acl,
+            });
         }
         self.tell_parent(parent, changes);
     }
@@ -229,6 +302,9 @@ impl Tree {
         for id in ids {
             if let Some(node) = self.nodes.free(id) {
                 self.ephemerals.remove(node.owner(), &node.path);
+                let nothing = Usage::default();
+                self.quotas
+                    .charge(&node.path, node.usage(), nothing, &mut Vec::new());
                 self.dirty.mark(RecordKey::Node(node.path));
             }
         }
@@ -245,15 +321,18 @@ impl Tree {
     fn tell_parent(&mut self, parent: NodeId, changes: &mut Changes) {
         if let Some(node) = self.nodes.get(parent) {
             self.dirty.mark(RecordKey::Node(node.path.clone()));
-            changes
-                .events
-                .push((node.path.clone(), EventKind::ChildrenChanged));
+            changes.events.push(NodeChange {
+                path: node.path.clone(),
+                kind: EventKind::ChildrenChanged,
+                acl: node.acl().clone(),
+            });
         }
     }
 
     fn subtract_node(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get(id) {
             self.digest.subtract(node.hash());
+            self.lifetimes.remove(node);
             self.node_bytes = self.node_bytes.saturating_sub(node.snapshot_bytes());
         }
     }
@@ -261,6 +340,7 @@ impl Tree {
     fn add_node(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get(id) {
             self.digest.add(node.hash());
+            self.lifetimes.insert(node);
             self.node_bytes += node.snapshot_bytes();
         }
     }

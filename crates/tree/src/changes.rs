@@ -1,7 +1,8 @@
 //! What one transaction changed, for those who tell clients, set clocks and compile components.
 
 use zareba_model::{
-    Answer, Attachment, CallId, EventKind, ParkedCall, ServerId, SessionId, Sha256, ZnodePath, Zxid,
+    Acl, Answer, Attachment, CallId, EventKind, ParkedCall, ServerId, SessionId, Sha256, ZnodePath,
+    Zxid,
 };
 
 /// What one transaction changed.
@@ -10,7 +11,7 @@ pub struct Changes {
     /// The transaction.
     pub zxid: Zxid,
     /// What happened to nodes, in the order of the effects.
-    pub events: Vec<(ZnodePath, EventKind)>,
+    pub events: Vec<NodeChange>,
     /// Sessions that began.
     pub sessions_opened: Vec<SessionId>,
     /// Sessions that are now held by that server, under that attachment.
@@ -33,8 +34,21 @@ pub struct Changes {
     pub mounts_changed: bool,
     /// True if the ensemble was set.
     pub ensemble_changed: bool,
+    /// Subtrees that hold more than the soft limit of their quota now, and did not before.
+    pub quotas_passed: Vec<ZnodePath>,
     /// Set if this tree was not what the leader's was at the transaction's mark.
     pub diverged: Option<Divergence>,
+}
+
+/// One thing that happened to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeChange {
+    /// The node.
+    pub path: ZnodePath,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who may be told: the node's access control list as it is now, or was at its end.
+    pub acl: Acl,
 }
 
 /// Proof that two servers do not hold the same state.

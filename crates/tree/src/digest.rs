@@ -27,6 +27,8 @@ pub(crate) enum Tag {
     Chunk,
     Ensemble,
     Token,
+    Administrators,
+    Quota,
 }
 
 /// A digest under way.

@@ -1,6 +1,7 @@
 //! Which nodes end with which session. Knows paths, not nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use zareba_model::{SessionId, ZnodePath};
 
@@ -22,6 +23,30 @@ impl Ephemerals {
                 self.0.remove(&owner);
             }
         }
+    }
+
+    /// At and below a path and behind another, in order, at most `limit`; of one owner or of all.
+    pub(crate) fn page(
+        &self,
+        owner: Option<SessionId>,
+        under: &ZnodePath,
+        after: Option<&ZnodePath>,
+        limit: usize,
+    ) -> Vec<ZnodePath> {
+        let owners = self
+            .0
+            .iter()
+            .filter(|(of, _)| owner.is_none_or(|owner| owner == **of));
+        // The first ones of each owner are enough to find the first ones of all.
+        let firsts = owners.flat_map(|(_, paths)| {
+            let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let from = paths.range::<ZnodePath, _>((behind, Bound::Unbounded));
+            from.filter(|path| path.is_within(under)).take(limit)
+        });
+        let mut found: Vec<_> = firsts.cloned().collect();
+        found.sort_unstable();
+        found.truncate(limit);
+        found
     }
 
     pub(crate) fn of(&self, owner: SessionId) -> impl Iterator<Item = &ZnodePath> {

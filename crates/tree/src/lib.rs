@@ -22,6 +22,8 @@ mod sessions;
 pub use sessions::Session;
 
 mod ephemerals;
+mod lifetimes;
+mod quotas;
 
 mod calls;
 mod timers;
@@ -30,11 +32,11 @@ mod plugins;
 pub use plugins::{Component, PluginRecord};
 
 mod membership;
-pub use membership::EnsembleRecord;
+pub use membership::{AdministratorsRecord, EnsembleRecord};
 
 mod apply;
 mod changes;
-pub use changes::{Changes, Divergence};
+pub use changes::{Changes, Divergence, NodeChange};
 
 mod digest;
 mod dirty;

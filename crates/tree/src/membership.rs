@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
-use zareba_model::{Ensemble, JoinToken, ServerId, Sha256, Zxid};
+use zareba_model::{Acl, Ensemble, JoinToken, ServerId, Sha256, Zxid};
 
 use crate::digest::{self, Digest, Tag};
 
@@ -23,10 +23,20 @@ pub struct EnsembleRecord {
     pub mtime: u64,
 }
 
-/// The record and the tokens.
+/// Who may administer the ensemble.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdministratorsRecord {
+    /// ADMIN is what counts.
+    pub acl: Acl,
+    /// How often it was set.
+    pub aversion: u64,
+}
+
+/// The records and the tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Membership {
     record: Option<EnsembleRecord>,
+    administrators: AdministratorsRecord,
     tokens: BTreeMap<Sha256, JoinToken>,
 }
 
@@ -63,6 +73,21 @@ impl Membership {
         self.record.as_ref()
     }
 
+    pub(crate) fn set_administrators(&mut self, record: AdministratorsRecord, digest: &mut Digest) {
+        digest.subtract(hash_administrators(&self.administrators));
+        digest.add(hash_administrators(&record));
+        self.administrators = record;
+    }
+
+    pub(crate) fn administrators(&self) -> (&Acl, u64) {
+        (&self.administrators.acl, self.administrators.aversion)
+    }
+
+    /// Nothing as long as nobody has set it.
+    pub(crate) fn administrators_record(&self) -> Option<&AdministratorsRecord> {
+        (self.administrators.aversion > 0).then_some(&self.administrators)
+    }
+
     pub(crate) fn put_token(&mut self, token: JoinToken, digest: &mut Digest) {
         self.remove_token(&token.hash, digest);
         digest.add(hash_token(&token));
@@ -93,12 +118,20 @@ impl Membership {
     pub(crate) fn hash(&self) -> u64 {
         let tokens = self.tokens.values().map(hash_token);
         let record = self.record.as_ref().map_or(0, hash);
-        tokens.fold(record, u64::wrapping_add)
+        let administrators = hash_administrators(&self.administrators);
+        tokens.fold(record.wrapping_add(administrators), u64::wrapping_add)
     }
 }
 
 fn hash(record: &EnsembleRecord) -> u64 {
     digest::hash_of(Tag::Ensemble, record)
+}
+
+fn hash_administrators(record: &AdministratorsRecord) -> u64 {
+    match record.aversion {
+        0 => 0,
+        _ => digest::hash_of(Tag::Administrators, record),
+    }
 }
 
 fn hash_token(token: &JoinToken) -> u64 {

@@ -3,11 +3,11 @@
 //! A small znode's cost, on a 64-bit machine with glibc's allocator: 96 bytes here, 64 for its path
 //! (shared with transactions, indexes and events), nothing for data of at most 22 bytes, 8 to 16
 //! in the path index and 4 to 8 in its parent's list of children. What few nodes have (children,
-//! an owner, an ACL) is boxed.
+//! another lifetime than most, an ACL) is boxed.
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
-use zareba_model::{Acl, SessionId, Stat, ZnodePath, Zxid};
+use zareba_model::{Acl, Lifetime, SessionId, Stat, Usage, ZnodePath, Zxid};
 
 use crate::children::Children;
 use crate::digest::{self, Tag};
@@ -24,7 +24,7 @@ pub(crate) struct Node {
     pub(crate) version: u64,
     /// There from the first child on, and kept when the last one goes.
     pub(crate) folder: Option<Box<Folder>>,
-    /// There if the node has an owner or an ACL that is not open.
+    /// There if the node has another lifetime than most, or ever had an ACL that is not open.
     guard: Option<Box<Guard>>,
 }
 
@@ -41,9 +41,10 @@ pub(crate) struct Folder {
 
 #[derive(Clone, Debug)]
 struct Guard {
-    owner: SessionId,
+    lifetime: Lifetime,
     acl: Acl,
     acl_hash: u64,
+    aversion: u64,
 }
 
 /// A node's data: short data inside the node, longer data shared, with its hash kept so that a
@@ -131,24 +132,44 @@ impl Node {
         Self::new(ZnodePath::root(), &Bytes::new(), Zxid::ZERO, 0)
     }
 
-    /// Sets who owns the node and who may use it.
-    pub(crate) fn set_guard(&mut self, owner: SessionId, acl: &Acl) {
-        self.guard = (!owner.is_none() || !acl.is_open()).then(|| {
+    /// Sets how long the node lives and who may use it.
+    pub(crate) fn set_guard(&mut self, lifetime: Lifetime, acl: &Acl, aversion: u64) {
+        let is_needed = lifetime != Lifetime::Persistent || !acl.is_open() || aversion > 0;
+        self.guard = is_needed.then(|| {
             let acl_hash = if acl.is_open() {
                 0
             } else {
                 digest::hash_of(Tag::Acl, acl)
             };
             Box::new(Guard {
-                owner,
+                lifetime,
                 acl: acl.clone(),
                 acl_hash,
+                aversion,
             })
         });
     }
 
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        self.guard
+            .as_ref()
+            .map_or(Lifetime::Persistent, |g| g.lifetime)
+    }
+
     pub(crate) fn owner(&self) -> SessionId {
-        self.guard.as_ref().map_or(SessionId::NONE, |g| g.owner)
+        self.lifetime().owner()
+    }
+
+    pub(crate) fn aversion(&self) -> u64 {
+        self.guard.as_ref().map_or(0, |g| g.aversion)
+    }
+
+    /// What it counts for in a quota.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            nodes: 1,
+            bytes: self.data.as_slice().len() as u64,
+        }
     }
 
     pub(crate) fn acl(&self) -> &Acl {
@@ -181,8 +202,8 @@ impl Node {
                 .created()
                 .saturating_mul(2)
                 .saturating_sub(num_children),
-            aversion: 0,
-            ephemeral_owner: self.owner(),
+            aversion: self.aversion(),
+            lifetime: self.lifetime(),
             data_length: u32::try_from(self.data.as_slice().len()).unwrap_or(u32::MAX),
             num_children,
         }
@@ -196,6 +217,12 @@ impl Node {
 
     /// The node's share of the digest.
     pub(crate) fn hash(&self) -> u64 {
+        let (kind, value) = match self.lifetime() {
+            Lifetime::Persistent => (0, 0),
+            Lifetime::Ephemeral(owner) => (1, owner.0),
+            Lifetime::Container => (2, 0),
+            Lifetime::Ttl(ms) => (3, ms),
+        };
         let words = [
             Tag::Node as u64,
             xxh3_64(self.path.as_str().as_bytes()),
@@ -208,8 +235,10 @@ impl Node {
             self.version,
             self.created(),
             self.child_count(),
-            self.owner().0,
+            kind,
+            value,
             self.guard.as_ref().map_or(0, |g| g.acl_hash),
+            self.aversion(),
         ];
         digest::hash_words(&words)
     }
@@ -243,6 +272,11 @@ impl<'a> NodeRef<'a> {
     /// Its access control list.
     pub fn acl(self) -> &'a Acl {
         self.0.acl()
+    }
+
+    /// How long it lives.
+    pub fn lifetime(self) -> Lifetime {
+        self.0.lifetime()
     }
 
     /// The session that owns it, or [`SessionId::NONE`].
@@ -286,7 +320,7 @@ mod tests {
         let path = ZnodePath::parse("/a").unwrap();
         let node = Node::new(path, &Bytes::from_static(b"x"), Zxid::new(1, 1), 5);
         let mut seen = vec![node.hash()];
-        let variants: [fn(&mut Node); 9] = [
+        let variants: [fn(&mut Node); 12] = [
             |n| n.path = ZnodePath::parse("/b").unwrap(),
             |n| n.data = Data::new(&Bytes::from_static(b"y")),
             |n| n.czxid = Zxid::new(1, 2),
@@ -294,7 +328,10 @@ mod tests {
             |n| n.ctime = 6,
             |n| n.mtime = 6,
             |n| n.version = 1,
-            |n| n.set_guard(SessionId(3), &Acl::open()),
+            |n| n.set_guard(Lifetime::Ephemeral(SessionId(3)), &Acl::open(), 0),
+            |n| n.set_guard(Lifetime::Container, &Acl::open(), 0),
+            |n| n.set_guard(Lifetime::Ttl(3), &Acl::open(), 0),
+            |n| n.set_guard(Lifetime::Persistent, &Acl::open(), 1),
             |n| {
                 n.folder = Some(Box::new(Folder {
                     created: 1,
@@ -309,6 +346,6 @@ mod tests {
         }
         seen.sort_unstable();
         seen.dedup();
-        assert_eq!(seen.len(), 10);
+        assert_eq!(seen.len(), 13);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use xxhash_rust::xxh3::xxh3_64;
-use zareba_model::ZnodePath;
+use zareba_model::{Usage, ZnodePath};
 
 use crate::node::Node;
 use crate::path_index::PathIndex;
@@ -90,6 +90,36 @@ impl Nodes {
             at += 1;
         }
         ids
+    }
+
+    /// How many nodes are below one; `None` if they are more than `max`.
+    pub(crate) fn count_below(&self, top: NodeId, max: u64) -> Option<u64> {
+        let mut waiting = vec![top];
+        let mut count = 0;
+        while let Some(id) = waiting.pop() {
+            let node = self.get(id)?;
+            count += node.child_count();
+            if count > max {
+                return None;
+            }
+            waiting.extend(self.children(id, Bound::Unbounded));
+        }
+        Some(count)
+    }
+
+    /// How much a node and all nodes below it hold.
+    pub(crate) fn usage(&self, top: NodeId) -> Usage {
+        let mut waiting = vec![top];
+        let mut usage = Usage::default();
+        while let Some(id) = waiting.pop() {
+            if let Some(node) = self.get(id) {
+                let own = node.usage();
+                usage.nodes += own.nodes;
+                usage.bytes += own.bytes;
+            }
+            waiting.extend(self.children(id, Bound::Unbounded));
+        }
+        usage
     }
 
     pub(crate) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {

@@ -2,7 +2,10 @@
 //! checked before.
 
 use zareba_model::limits::{CHILDREN_PAGE_BYTES_MAX, CHILDREN_PAGE_MAX};
-use zareba_model::{Answer, ChildrenPage, ErrorCode, Fault, Outcome, Read, Stat, ZnodePath};
+use zareba_model::{
+    Acl, Answer, ChildrenPage, ErrorCode, Fault, Outcome, PathsPage, Read, SessionId, Stat,
+    ZnodePath,
+};
 
 use crate::reserved;
 use crate::tree::Tree;
@@ -14,7 +17,74 @@ impl Tree {
             Read::Get { path, .. } => self.get(path),
             Read::Exists { path, .. } => self.exists(path),
             Read::Children { path, page, .. } => self.children(path, page),
+            Read::Acl { path } => self.acl(path),
+            Read::Count { path } => self.count(path),
+            Read::Ephemerals {
+                session,
+                under,
+                page,
+            } => Ok(self.ephemerals_page(*session, under, page)),
+            Read::WhoAmI => {
+                let why = "only the server that holds the session knows who it has proved to be";
+                Err(Fault::new(ErrorCode::BadArguments, why))
+            }
         }
+    }
+
+    /// A node's access control list and stat. That of the reserved subtree says who may administer the
+    /// ensemble.
+    pub fn acl(&self, path: &ZnodePath) -> Answer {
+        let stat = self.stat(path).ok_or_else(|| self.no_node(path))?;
+        let acl = match self.node(path.as_str()) {
+            Some(node) => node.acl().clone(),
+            None if path.as_str() == reserved::PATH => self.administrators().0.clone(),
+            None => Acl::open(),
+        };
+        Ok(Outcome::GotAcl { acl, stat })
+    }
+
+    /// How many nodes are below one. A quota's usage is known; everything else is counted node by node,
+    /// up to a bound.
+    pub fn count(&self, path: &ZnodePath) -> Answer {
+        if reserved::is_reserved(path.as_str()) {
+            let why = format!("{path} shows records, which are not counted as nodes; list them");
+            return Err(Fault::new(ErrorCode::BadArguments, why));
+        }
+        let id = self.nodes.find(path.as_str());
+        let id = id.ok_or_else(|| self.no_node(path))?;
+        if let Some((_, usage)) = self.quota(path.as_str()) {
+            return Ok(Outcome::Counted(usage.nodes.saturating_sub(1)));
+        }
+        match self.nodes.count_below(id, COUNTED_MAX) {
+            Some(count) => Ok(Outcome::Counted(count)),
+            None => {
+                let why = format!(
+                    "there are more than {COUNTED_MAX} nodes below {path}, too many to be counted at \
+                     once; count below its children, or set a quota, whose usage is kept"
+                );
+                Err(Fault::new(ErrorCode::TooLarge, why))
+            }
+        }
+    }
+
+    fn ephemerals_page(
+        &self,
+        session: Option<SessionId>,
+        under: &ZnodePath,
+        page: &PathsPage,
+    ) -> Outcome {
+        let limit = page_limit(page.limit);
+        let after = page.after.as_ref();
+        let mut paths = self.ephemerals.page(session, under, after, limit + 1);
+        let mut bytes = 0;
+        let fits = paths.iter().take(limit).take_while(|path| {
+            bytes += path.as_str().len();
+            bytes <= CHILDREN_PAGE_BYTES_MAX
+        });
+        let fits = fits.count();
+        let more = paths.len() > fits;
+        paths.truncate(fits);
+        Outcome::Paths { paths, more }
     }
 
     /// Data and stat of a node.
@@ -101,12 +171,19 @@ fn visible_stat(path: &ZnodePath, mut stat: Stat) -> Stat {
     stat
 }
 
-/// Names up to the limits, and whether there are more.
-fn fill_page(names: impl Iterator<Item = String>, limit: u32) -> (Vec<String>, bool) {
-    let limit = match limit as usize {
+fn page_limit(limit: u32) -> usize {
+    match limit as usize {
         0 => CHILDREN_PAGE_MAX,
         limit => limit.min(CHILDREN_PAGE_MAX),
-    };
+    }
+}
+
+/// Nodes that one request counts: some tens of milliseconds, in which nothing else is answered.
+const COUNTED_MAX: u64 = 200_000;
+
+/// Names up to the limits, and whether there are more.
+fn fill_page(names: impl Iterator<Item = String>, limit: u32) -> (Vec<String>, bool) {
+    let limit = page_limit(limit);
     let mut page = Vec::new();
     let mut bytes = 0;
     for name in names {

@@ -7,6 +7,7 @@
 //! /zareba/ensemble               who belongs to the ensemble
 //! /zareba/mounts/<path>          a mount, its path escaped: / as %2F and % as %25
 //! /zareba/plugins/<name>/<sha>   a revision
+//! /zareba/quotas/<path>          how much a subtree may hold and does, its path escaped in the same way
 //! /zareba/sessions/<id>          a session
 //! /zareba/timers                 all timers, soonest first
 //! ```
@@ -14,8 +15,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use zareba_model::{
-    CallId, Ensemble, MemberRole, Members, Mount, ParkedCall, Revision, SessionId, Sha256, Stat,
-    Timer, ZnodePath, Zxid,
+    CallId, Ensemble, MemberRole, Members, Mount, ParkedCall, Quota, Revision, SessionId, Sha256,
+    Stat, Timer, Usage, ZnodePath, Zxid,
 };
 
 use crate::plugins::PluginRecord;
@@ -34,8 +35,8 @@ pub const NAME: &str = "zareba";
 /// Most timers shown: the list is one node's data.
 const TIMERS_SHOWN_MAX: usize = 1_000;
 
-const FOLDERS: [&str; 6] = [
-    "calls", "ensemble", "mounts", "plugins", "sessions", "timers",
+const FOLDERS: [&str; 7] = [
+    "calls", "ensemble", "mounts", "plugins", "quotas", "sessions", "timers",
 ];
 
 /// True for the reserved subtree and all below it.
@@ -65,6 +66,7 @@ enum Shown<'a> {
     Session(&'a Session),
     Timers,
     Ensemble,
+    Quota(String, Quota, Usage),
 }
 
 fn find<'a>(tree: &'a Tree, path: &'a str) -> Option<Shown<'a>> {
@@ -83,6 +85,11 @@ fn find<'a>(tree: &'a Tree, path: &'a str) -> Option<Shown<'a>> {
             Shown::Session(tree.session(SessionId(parse_id(id)?))?)
         }
         (Some("mounts"), Some(name), None) => Shown::Mount(tree.mount(&unescape(name))?),
+        (Some("quotas"), Some(name), None) => {
+            let path = unescape(name);
+            let (quota, usage) = tree.quota(&path)?;
+            Shown::Quota(path, quota, usage)
+        }
         (Some("plugins"), Some(name), sha256) => {
             let name = unescape(name);
             let (name, plugin) = tree.plugins().find(|(known, _)| *known == name)?;
@@ -115,6 +122,7 @@ pub(crate) fn data(tree: &Tree, path: &str) -> Option<Bytes> {
         Shown::Revision(revision) => revision_json(revision),
         Shown::Session(session) => session_json(tree, session),
         Shown::Ensemble => ensemble_json(tree),
+        Shown::Quota(path, quota, usage) => quota_json(&path, quota, usage),
         Shown::Timers => tree
             .timers()
             .take(TIMERS_SHOWN_MAX)
@@ -151,6 +159,11 @@ pub(crate) fn stat(tree: &Tree, path: &str) -> Option<Stat> {
         mtime: time,
         data_length: u32::try_from(length).unwrap_or(u32::MAX),
         num_children: count(tree, path),
+        aversion: if path == PATH {
+            tree.administrators().1
+        } else {
+            0
+        },
         ..Stat::default()
     })
 }
@@ -168,6 +181,11 @@ pub(crate) fn names<'a>(tree: &'a Tree, path: &'a str) -> Box<dyn Iterator<Item 
         Some(Shown::Folder("mounts")) => sorted(
             tree.mounts()
                 .map(|mount| escape(mount.path.as_str()))
+                .collect(),
+        ),
+        Some(Shown::Folder("quotas")) => sorted(
+            tree.quotas()
+                .map(|(path, ..)| escape(path.as_str()))
                 .collect(),
         ),
         Some(Shown::Folder("plugins")) => {
@@ -296,6 +314,18 @@ fn revision_json(revision: &Revision) -> Value {
         "state_version": revision.description.state_version,
         "doc": revision.description.doc,
         "ops": ops.collect::<Vec<_>>(),
+    })
+}
+
+fn quota_json(path: &str, quota: Quota, usage: Usage) -> Value {
+    json!({
+        "path": path,
+        "nodes": usage.nodes,
+        "nodes_soft": quota.nodes_soft,
+        "nodes_hard": quota.nodes_hard,
+        "bytes": usage.bytes,
+        "bytes_soft": quota.bytes_soft,
+        "bytes_hard": quota.bytes_hard,
     })
 }
 

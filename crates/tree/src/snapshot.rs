@@ -11,11 +11,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zareba_model::{
-    Acl, CallId, JoinToken, Mount, ParkedCall, SessionId, Sha256, Timer, ZnodePath, Zxid,
+    Acl, CallId, JoinToken, Lifetime, Mount, ParkedCall, Quota, SessionId, Sha256, Timer, Usage,
+    ZnodePath, Zxid,
 };
 
 use crate::digest::Digest;
-use crate::membership::EnsembleRecord;
+use crate::membership::{AdministratorsRecord, EnsembleRecord};
 use crate::node::{Data, Folder, Node};
 use crate::nodes::NodeId;
 use crate::plugins::PluginRecord;
@@ -56,6 +57,10 @@ pub enum RecordKey {
     Ensemble,
     /// A token that lets a server join, by its hash.
     Token(Sha256),
+    /// Who may administer the ensemble.
+    Administrators,
+    /// How much a subtree may hold.
+    Quota(ZnodePath),
 }
 
 /// A piece of the state.
@@ -93,6 +98,10 @@ pub enum Record {
     Ensemble(EnsembleRecord),
     /// A token that lets a server join.
     Token(JoinToken),
+    /// Who may administer the ensemble.
+    Administrators(AdministratorsRecord),
+    /// How much a subtree may hold.
+    Quota(Quota),
 }
 
 /// A node without its name and children.
@@ -102,8 +111,8 @@ pub struct NodeRecord {
     pub data: Bytes,
     /// Who may use it.
     pub acl: Acl,
-    /// The session that owns it, or none.
-    pub owner: SessionId,
+    /// How long it lives.
+    pub lifetime: Lifetime,
     /// Transaction that created it.
     pub czxid: Zxid,
     /// Transaction that last set its data.
@@ -118,6 +127,8 @@ pub struct NodeRecord {
     pub version: u64,
     /// How many children it ever had.
     pub created: u64,
+    /// How often its access control list was set.
+    pub aversion: u64,
 }
 
 /// The image cannot be what was written: throw it away and fetch another.
@@ -156,6 +167,14 @@ impl Tree {
             }),
             RecordKey::Ensemble => self.membership.record().cloned().map(Record::Ensemble),
             RecordKey::Token(hash) => self.join_token(hash).cloned().map(Record::Token),
+            RecordKey::Administrators => {
+                let record = self.membership.administrators_record();
+                record.cloned().map(Record::Administrators)
+            }
+            RecordKey::Quota(path) => {
+                let found = self.quota(path.as_str());
+                found.map(|(quota, _)| Record::Quota(quota))
+            }
         }
     }
 
@@ -213,6 +232,8 @@ impl Tree {
                 .membership
                 .token_after(Some(*hash))
                 .map(RecordKey::Token),
+            RecordKey::Administrators => None,
+            RecordKey::Quota(path) => self.quotas.after(Some(path)).map(RecordKey::Quota),
             RecordKey::Meta => return None,
         };
         same_kind.or_else(|| {
@@ -237,6 +258,11 @@ impl Tree {
                 .map(|mount| RecordKey::Mount(mount.path.clone())),
             7 => self.membership.record().map(|_| RecordKey::Ensemble),
             8 => self.membership.token_after(None).map(RecordKey::Token),
+            9 => {
+                let record = self.membership.administrators_record();
+                record.map(|_| RecordKey::Administrators)
+            }
+            10 => self.quotas.after(None).map(RecordKey::Quota),
             _ => None,
         }
     }
@@ -247,7 +273,7 @@ impl NodeRecord {
         Self {
             data: node.data.to_bytes(),
             acl: node.acl().clone(),
-            owner: node.owner(),
+            lifetime: node.lifetime(),
             czxid: node.czxid,
             mzxid: node.mzxid,
             pzxid: node.pzxid(),
@@ -255,13 +281,14 @@ impl NodeRecord {
             mtime: node.mtime,
             version: node.version,
             created: node.created(),
+            aversion: node.aversion(),
         }
     }
 
     /// Puts the record into a node, whose children stay as they are.
     fn fill(&self, node: &mut Node) {
         node.data = Data::new(&self.data);
-        node.set_guard(self.owner, &self.acl);
+        node.set_guard(self.lifetime, &self.acl, self.aversion);
         node.czxid = self.czxid;
         node.mzxid = self.mzxid;
         node.ctime = self.ctime;
@@ -332,6 +359,13 @@ impl TreeBuilder {
             (RecordKey::Token(hash), Record::Token(token)) if hash == token.hash => {
                 self.tree.membership.put_token(token, digest);
             }
+            (RecordKey::Administrators, Record::Administrators(record)) => {
+                self.tree.membership.set_administrators(record, digest);
+            }
+            (RecordKey::Quota(path), Record::Quota(quota)) => {
+                // Counted when all nodes are there.
+                self.tree.quotas.set(&path, quota, Usage::default(), digest);
+            }
             (RecordKey::Meta, Record::Meta { .. }) => {}
             (key, _) => return Err(RestoreError::Mismatched(key)),
         }
@@ -362,6 +396,17 @@ impl TreeBuilder {
             .collect();
         for (session, xid, call) in parked {
             tree.sessions.park(session, xid, call);
+        }
+        for (path, usage) in tree
+            .quotas
+            .paths()
+            .map(|path| (path.clone(), tree.usage(path.as_str())))
+            .collect::<Vec<_>>()
+        {
+            tree.quotas.recount(&path, usage);
+        }
+        for node in tree.nodes.unordered() {
+            tree.lifetimes.insert(node);
         }
         tree.applied = applied;
         tree.consistent_at = consistent_at;
@@ -394,7 +439,9 @@ impl TreeBuilder {
         if let Some(node) = nodes.get_mut(id) {
             record.fill(node);
         }
-        self.tree.ephemerals.insert(record.owner, path.clone());
+        self.tree
+            .ephemerals
+            .insert(record.lifetime.owner(), path.clone());
         true
     }
 }
@@ -423,6 +470,7 @@ impl Ord for RecordKey {
             ) => (sha256, offset).cmp(&(other_sha256, other_offset)),
             (Self::Mount(a), Self::Mount(b)) => a.cmp(b),
             (Self::Token(a), Self::Token(b)) => a.cmp(b),
+            (Self::Quota(a), Self::Quota(b)) => a.cmp(b),
             _ => rank(self).cmp(&rank(other)),
         }
     }
@@ -446,7 +494,9 @@ fn rank(key: &RecordKey) -> u8 {
         RecordKey::Mount(_) => 6,
         RecordKey::Ensemble => 7,
         RecordKey::Token(_) => 8,
-        RecordKey::Meta => 9,
+        RecordKey::Administrators => 9,
+        RecordKey::Quota(_) => 10,
+        RecordKey::Meta => 11,
     }
 }
 

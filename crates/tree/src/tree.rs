@@ -4,18 +4,20 @@
 use std::ops::Bound;
 
 use zareba_model::{
-    Answer, CallId, Ensemble, JoinToken, Mount, ParkedCall, ServerId, SessionId, Sha256, Timer,
-    Xid, ZnodePath, Zxid,
+    Acl, Answer, CallId, Ensemble, JoinToken, Mount, ParkedCall, Quota, ServerId, SessionId,
+    Sha256, Timer, Usage, Xid, ZnodePath, Zxid,
 };
 
 use crate::calls::Calls;
 use crate::digest::{Digest, History};
 use crate::dirty::Dirty;
 use crate::ephemerals::Ephemerals;
+use crate::lifetimes::Lifetimes;
 use crate::membership::Membership;
 use crate::node::{Node, NodeRef};
 use crate::nodes::Nodes;
 use crate::plugins::{Component, PluginRecord, Plugins};
+use crate::quotas::Quotas;
 use crate::sessions::{Session, Sessions};
 use crate::snapshot::RecordKey;
 use crate::timers::Timers;
@@ -32,6 +34,8 @@ pub struct Tree {
     pub(crate) timers: Timers,
     pub(crate) plugins: Plugins,
     pub(crate) membership: Membership,
+    pub(crate) quotas: Quotas,
+    pub(crate) lifetimes: Lifetimes,
     pub(crate) applied: Zxid,
     pub(crate) time: u64,
     /// Before this transaction the state may be a fuzzy image's, and its digest means nothing.
@@ -67,6 +71,8 @@ impl Tree {
             timers: Timers::default(),
             plugins: Plugins::default(),
             membership: Membership::default(),
+            quotas: Quotas::default(),
+            lifetimes: Lifetimes::default(),
             applied: Zxid::ZERO,
             time: 0,
             consistent_at: Zxid::ZERO,
@@ -139,6 +145,7 @@ impl Tree {
             .wrapping_add(self.timers.hash())
             .wrapping_add(self.plugins.hash())
             .wrapping_add(self.membership.hash())
+            .wrapping_add(self.quotas.hash())
     }
 
     /// The node at a path; the reserved subtree has none.
@@ -269,6 +276,45 @@ impl Tree {
     /// All tokens, by hash.
     pub fn join_tokens(&self) -> impl Iterator<Item = &JoinToken> {
         self.membership.tokens()
+    }
+
+    /// Who may administer the ensemble, and how often that was set.
+    pub fn administrators(&self) -> (&Acl, u64) {
+        self.membership.administrators()
+    }
+
+    /// The quota of exactly this path, and how much of it is used.
+    pub fn quota(&self, path: &str) -> Option<(Quota, Usage)> {
+        self.quotas.get(path)
+    }
+
+    /// All quotas with what is used of them, by path.
+    pub fn quotas(&self) -> impl Iterator<Item = (&ZnodePath, Quota, Usage)> {
+        self.quotas.iter()
+    }
+
+    /// True if there is any quota.
+    pub fn has_quotas(&self) -> bool {
+        !self.quotas.is_empty()
+    }
+
+    /// How much a node and everything below it hold; nothing if it is not there. Looks at each of
+    /// them.
+    pub fn usage(&self, path: &str) -> Usage {
+        let Some(id) = self.nodes.find(path) else {
+            return Usage::default();
+        };
+        self.nodes.usage(id)
+    }
+
+    /// Nodes with a TTL and without children, the one whose time is over first ahead, with when that is.
+    pub fn nodes_to_expire(&self) -> impl Iterator<Item = (u64, &ZnodePath)> {
+        self.lifetimes.due()
+    }
+
+    /// Containers that have had children and have none.
+    pub fn empty_containers(&self) -> impl Iterator<Item = &ZnodePath> {
+        self.lifetimes.empty_containers()
     }
 
     /// The parked call of that id.

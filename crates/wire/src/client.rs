@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use zareba_model::{
-    Acked, Answer, Ensemble, Event, Fault, Op, Password, ServerId, ServerStatus, SessionId,
+    Acked, Answer, Claim, Ensemble, Event, Fault, Op, Password, ServerId, ServerStatus, SessionId,
     WatchSpec, Xid, Zxid,
 };
 
@@ -14,14 +14,19 @@ use zareba_model::{
 pub const ALPN: &[u8] = b"zareba/1";
 
 /// The newest version of the messages that this build speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// From client to server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the variants say what their fields are")]
 pub enum ClientMessage {
     /// First, once.
-    Hello { version: u16, hello: Hello },
+    Hello {
+        version: u16,
+        hello: Hello,
+        /// Who the client is beside what its certificate and address say.
+        claims: Vec<Claim>,
+    },
     /// A request, and which answers have been received.
     Request { xid: Xid, acked: Acked, op: Op },
     /// I live.
@@ -46,6 +51,25 @@ pub enum Hello {
         last_zxid: Zxid,
         watches: Vec<WatchSpec>,
     },
+    /// With a session of this server alone, which costs no transaction and ends with the connection:
+    /// for reading and watching. `last_zxid` and `watches` as above; said again on the same stream as
+    /// [`Hello::Open`], it becomes a session of the ensemble and keeps its watches.
+    Local {
+        last_zxid: Zxid,
+        watches: Vec<WatchSpec>,
+        /// Also while the server has no leader, and what it reads may be old.
+        read_only: bool,
+    },
+}
+
+/// What a session is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionKind {
+    /// Everything: it is the whole ensemble's.
+    #[default]
+    Full,
+    /// Reading and watching: it is this server's alone.
+    Local,
 }
 
 /// From server to client.
@@ -88,7 +112,9 @@ pub struct Welcome {
     pub session: SessionId,
     /// What to show to come back to it.
     pub password: Password,
-    /// The timeout the server granted, milliseconds.
+    /// What it is good for.
+    pub kind: SessionKind,
+    /// The timeout the server granted, milliseconds; 0 for a local session.
     pub timeout_ms: u32,
     /// The server that holds it now.
     pub server: ServerId,

@@ -11,7 +11,7 @@ pub mod frame;
 pub use frame::{FrameDecoder, decode, encode_frame, encode_frame_within};
 
 pub mod client;
-pub use client::{ClientMessage, Hello, JoinMessage, Joined, ServerMessage, Welcome};
+pub use client::{ClientMessage, Hello, JoinMessage, Joined, ServerMessage, SessionKind, Welcome};
 
 pub mod relay;
 pub use relay::{decode_relay, encode_relay};

@@ -10,7 +10,7 @@ use crate::WireError;
 use crate::frame::{append, decode};
 
 /// The format version of image and snapshot records that this build writes and reads.
-pub const RECORD_VERSION: u8 = 1;
+pub const RECORD_VERSION: u8 = 2;
 
 /// Encodes one record of an image or a snapshot.
 pub fn encode_record<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, WireError> {
@@ -63,8 +63,11 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_by_name() {
-        let refused = decode_record::<u8>(&[2, 0]);
-        let expected = WireError::UnknownVersion { found: 2, known: 1 };
+        let refused = decode_record::<u8>(&[1, 0]);
+        let expected = WireError::UnknownVersion {
+            found: 1,
+            known: RECORD_VERSION,
+        };
         assert_eq!(refused, Err(expected));
         assert_eq!(decode_record::<u8>(&[]), Err(WireError::Empty));
     }

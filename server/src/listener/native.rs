@@ -12,9 +12,9 @@ use bytes::BytesMut;
 use quinn::{RecvStream, SendStream};
 use tokio::io::AsyncReadExt;
 use tokio::time::Sleep;
-use zareba_model::{ErrorCode, Fault, Principal, limits};
+use zareba_model::{ErrorCode, Fault, Op, Principal, limits};
 use zareba_replica::Input;
-use zareba_wire::{ClientMessage, FrameDecoder, ServerMessage, client, decode};
+use zareba_wire::{ClientMessage, FrameDecoder, Hello, ServerMessage, client, decode};
 
 use crate::admission::Applicant;
 use crate::connection::{CREDIT_MAX, ClientConnection, Doorway, Outgoing, request_weight};
@@ -164,7 +164,10 @@ impl NativeStream {
         let connection = self.connection.id;
         let greeted = self.hello_deadline.is_none();
         match message {
-            ClientMessage::Hello { .. } if greeted => Err(out_of_order("a second Hello")),
+            // A session of this server's own becomes one of the ensemble.
+            ClientMessage::Hello { ref hello, .. } if greeted && !is_open(hello) => {
+                Err(out_of_order("a second Hello"))
+            }
             ClientMessage::Hello { version, .. } if version < client::VERSION => Err(Fault::new(
                 ErrorCode::Unimplemented,
                 format!(
@@ -173,15 +176,29 @@ impl NativeStream {
                     client::VERSION
                 ),
             )),
-            ClientMessage::Hello { hello, .. } => {
+            ClientMessage::Hello { hello, claims, .. } => {
                 self.hello_deadline = None;
+                let mut principals = self.principals.clone();
+                for claim in claims.iter().take(limits::IDENTITIES_MAX) {
+                    principals.extend(self.doorway.identities.prove(claim)?);
+                }
                 Ok(Input::Hello {
                     connection,
                     hello,
                     random: rand::random(),
-                    principals: self.principals.clone(),
+                    principals,
                 })
             }
+            ClientMessage::Request {
+                xid,
+                acked,
+                op: Op::Authenticate(claim),
+            } if greeted => Ok(Input::Identified {
+                connection,
+                xid,
+                acked,
+                result: self.doorway.identities.prove(&claim),
+            }),
             ClientMessage::Status => Ok(Input::Status { connection }),
             ClientMessage::Join(_) if greeted => Err(out_of_order("a Join behind Hello")),
             ClientMessage::Join(message) => {
@@ -302,6 +319,10 @@ async fn until(deadline: Option<&mut Pin<Box<Sleep>>>) {
         Some(sleep) => sleep.as_mut().await,
         None => std::future::pending().await,
     }
+}
+
+fn is_open(hello: &Hello) -> bool {
+    matches!(hello, Hello::Open { .. })
 }
 
 fn malformed(error: zareba_wire::WireError) -> Fault {

@@ -14,7 +14,6 @@ use crate::config::DoorLimits;
 use crate::connection::{ClientConnection, Doorway};
 use crate::listener::native::{Ending, NativeStream};
 use crate::listener::occupancy::{Occupancy, Place};
-use crate::listener::principals::principals;
 
 /// The native door.
 #[derive(Clone, Debug)]
@@ -127,7 +126,7 @@ async fn serve(
     tracing::debug!(connection = id.0, %address, "a client has come");
     let ending = NativeStream::new(
         client,
-        principals(&connection),
+        doorway.identities.of_connection(&connection),
         stream,
         Arc::clone(&doorway),
     )

@@ -144,7 +144,7 @@ fn the_committed_lock_parks_and_grants_on_release_and_on_a_sessions_end() {
     let second = CallId((1 << 32) + 2);
     let granted = bench.stage.answers[&second].clone().unwrap();
     assert_eq!(granted, r#"{"name":"db","token":4294967301}"#);
-    assert_eq!(bench.stage.nodes["db"].1.ephemeral_owner, SessionId(2));
+    assert_eq!(bench.stage.nodes["db"].1.lifetime.owner(), SessionId(2));
 
     // The kernel ends session 2: its node goes, then the plugin is told.
     let (data, _) = bench.stage.nodes.remove("db").unwrap();
@@ -155,7 +155,7 @@ fn the_committed_lock_parks_and_grants_on_release_and_on_a_sessions_end() {
         data,
     };
     bench.invoke(0, GuestEntry::Event(vec![event])).unwrap();
-    assert_eq!(bench.stage.nodes["db"].1.ephemeral_owner, SessionId(3));
+    assert_eq!(bench.stage.nodes["db"].1.lifetime.owner(), SessionId(3));
     assert!(bench.stage.answers[&CallId((1 << 32) + 3)].is_ok());
     assert!(bench.stage.parked.is_empty());
     let holders = text(bench.query("holders", "{}"));

@@ -73,10 +73,7 @@ impl Stage for MemoryStage {
         }
         let stat = Stat {
             czxid: self.transaction(),
-            ephemeral_owner: match mode.is_ephemeral() {
-                true => owner.unwrap_or(self.caller),
-                false => SessionId::NONE,
-            },
+            lifetime: mode.lifetime(owner.unwrap_or(self.caller)),
             ..Stat::default()
         };
         self.nodes.insert(path.to_owned(), (data, stat));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use zareba_model::limits::SESSION_PARKED_MAX;
 use zareba_model::{
     Answer, CallId, ErrorCode, Fault, Forward, GuestEvent, Mount, OpDescription, Outcome,
-    ParkedCall, PluginDescription, ZnodePath,
+    ParkedCall, Permissions, PluginDescription, ZnodePath,
 };
 
 use super::Prepare;
@@ -36,6 +36,11 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             return Err(Fault::new(ErrorCode::PluginQuarantined, why));
         }
         let described = self.op_description(&mount, op)?;
+        let wanted = match described.read_only {
+            true => Permissions::READ,
+            false => Permissions::WRITE,
+        };
+        self.allow(&forward.principals, path.as_str(), wanted)?;
         let entry = if described.read_only {
             GuestEntry::Query {
                 op: op.to_owned(),

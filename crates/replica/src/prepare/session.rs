@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use zareba_model::limits::{SESSION_TIMEOUT_MS_MAX, SESSION_TIMEOUT_MS_MIN};
 use zareba_model::{
-    Attachment, Effect, ErrorCode, Fault, GuestEvent, Password, ServerId, SessionId, ZnodePath,
+    Attachment, Effect, ErrorCode, Fault, Forward, GuestEvent, Outcome, Password, ServerId,
+    SessionId, ZnodePath,
 };
 
 use super::Prepare;
@@ -60,6 +61,24 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             server,
         });
         Ok(attachment)
+    }
+
+    /// An operator ends another's session.
+    pub(super) fn kill_session(
+        &mut self,
+        forward: &Forward,
+        session: SessionId,
+    ) -> Result<Outcome, Fault> {
+        if session == forward.session {
+            let why = "this is the session that asks; close it instead";
+            return Err(Fault::new(ErrorCode::BadArguments, why));
+        }
+        if self.world.session(session).is_none() {
+            let why = format!("there is no session {session}; it may be over");
+            return Err(Fault::new(ErrorCode::NoNode, why));
+        }
+        self.close_session(session);
+        Ok(Outcome::SessionKilled)
     }
 
     /// A session's end. The caller has made sure that it is there.

@@ -1,7 +1,7 @@
 //! What every server does with a committed transaction: apply it, tell the watchers, answer.
 
-use zareba_model::{Cause, ErrorCode, EventKind, Txn, ZnodePath, Zxid};
-use zareba_tree::Changes;
+use zareba_model::{Acl, Cause, ErrorCode, Event, Permissions, Principal, Txn, Zxid};
+use zareba_tree::{Changes, NodeChange};
 use zareba_wire::{ServerMessage, decode_txn};
 
 use super::Replica;
@@ -20,7 +20,8 @@ impl<P: PluginRuntime> Replica<P> {
             Ok(txn) => txn,
             Err(error) => panic!("committed transaction {zxid} must be decodable: {error}"),
         });
-        let changes = self.world.tree.apply(zxid, &txn);
+        let was_whole = self.world.tree.is_consistent();
+        let mut changes = self.world.tree.apply(zxid, &txn);
         if let Some(diverged) = &changes.diverged {
             panic!(
                 "this replica has diverged: at {} its digest is {:#018x}, the leader's was {:#018x}",
@@ -31,13 +32,25 @@ impl<P: PluginRuntime> Replica<P> {
         self.checkpoint.count(entry.payload.len());
         // Events leave before anything that the same transaction answers.
         if self.config.has_bug(Bug::AnswersBeforeEvents) {
+            let events = std::mem::take(&mut changes.events);
             self.answer(txn, &changes, outputs);
-            self.fire(zxid, &changes.events, outputs);
+            self.fire(zxid, &events, outputs);
+            self.history.push(zxid, events, was_whole);
         } else {
             self.fire(zxid, &changes.events, outputs);
+            // And are remembered before: a watch that waits in line behind it begins here.
+            let mut events = std::mem::take(&mut changes.events);
+            if !self.config.has_bug(Bug::RemembersBehindAnswers) {
+                self.history
+                    .push(zxid, std::mem::take(&mut events), was_whole);
+            }
             self.answer(txn, &changes, outputs);
+            if self.config.has_bug(Bug::RemembersBehindAnswers) {
+                self.history.push(zxid, events, was_whole);
+            }
         }
         self.follow_sessions(&changes, outputs);
+        self.warn_of_quotas(&changes, outputs);
         if changes.ensemble_changed {
             self.follow_ensemble(outputs);
         }
@@ -52,16 +65,41 @@ impl<P: PluginRuntime> Replica<P> {
         }
     }
 
-    fn fire(&mut self, zxid: Zxid, events: &[(ZnodePath, EventKind)], outputs: &mut Vec<Output>) {
-        for (path, kind) in events {
-            for (session, event) in self.watches.fire(path, *kind, zxid) {
-                if let Some(held) = self.held.get_mut(session) {
-                    let connection = held.connection;
+    fn fire(&mut self, zxid: Zxid, changes: &[NodeChange], outputs: &mut Vec<Output>) {
+        if self.watches.count() == 0 {
+            return;
+        }
+        for NodeChange { path, kind, acl } in changes {
+            let event = Event {
+                path: path.clone(),
+                kind: *kind,
+                zxid,
+            };
+            let held = &self.held;
+            let told = self.watches.fire(&event, |session| {
+                let held = held.get(session);
+                held.is_some_and(|held| may_read(acl, &held.principals))
+            });
+            for session in told {
+                if let Some(held) = self.held.get(session) {
                     outputs.push(Output::Send {
-                        connection,
-                        message: ServerMessage::Event(event),
+                        connection: held.connection,
+                        message: ServerMessage::Event(event.clone()),
                     });
                 }
+            }
+        }
+    }
+
+    /// One server warns, and its operator hears it once.
+    fn warn_of_quotas(&self, changes: &Changes, outputs: &mut Vec<Output>) {
+        if self.leading.is_none() {
+            return;
+        }
+        for path in &changes.quotas_passed {
+            if let Some((quota, usage)) = self.world.tree.quota(path.as_str()) {
+                let path = path.clone();
+                outputs.push(Output::QuotaPassed { path, quota, usage });
             }
         }
     }
@@ -71,9 +109,8 @@ impl<P: PluginRuntime> Replica<P> {
             let Some(held) = self.held.get_mut(call.session) else {
                 continue;
             };
-            let connection = held.connection;
-            if held.parked.remove(&call.xid) {
-                self.reply(connection, call.xid, answer.clone(), outputs);
+            if let Some(audited) = held.parked.remove(&call.xid) {
+                self.reply(call.session, call.xid, answer.clone(), audited, outputs);
             } else {
                 held.settle(call.xid, answer.clone());
                 self.pump(call.session, outputs);
@@ -130,4 +167,9 @@ impl<P: PluginRuntime> Replica<P> {
             self.leave_session(*session, ErrorCode::SessionExpired, outputs);
         }
     }
+}
+
+/// True if these identities may be told of a node with that list.
+pub(super) fn may_read(acl: &Acl, principals: &[Principal]) -> bool {
+    zareba_tree::acl::check(acl, principals, Permissions::READ).is_ok()
 }

@@ -16,7 +16,10 @@ const RETRY_MS: u64 = 100;
 /// A leader whose clock ticks come so late has stood still, milliseconds.
 const STALL_MS: u64 = 100;
 
-/// Timers, timeouts and retries taken in one tick; the rest comes with the next.
+/// Empty containers that are looked at together.
+const CONTAINERS_MAX: usize = 10_000;
+
+/// Timers, timeouts, ends of nodes and retries taken in one tick; the rest comes with the next.
 const CLOCK_WORK_MAX: usize = 1_000;
 
 impl<P: PluginRuntime> Replica<P> {
@@ -56,7 +59,36 @@ impl<P: PluginRuntime> Replica<P> {
         self.time_out_calls();
         self.ring_timers();
         self.retry_events();
+        self.end_lifetimes();
         self.drain_zab(outputs);
+    }
+
+    /// Nodes whose time is over, and containers that have been empty for a while.
+    fn end_lifetimes(&mut self) {
+        let time = match self.config.has_bug(Bug::TtlByWallClock) {
+            true => self.now.wall_ms,
+            false => self.time(),
+        };
+        let due = self.world.tree.nodes_to_expire();
+        let due = due.take_while(|(due, _)| *due <= time);
+        let mut over: Vec<_> = due
+            .map(|(_, path)| path.clone())
+            .take(CLOCK_WORK_MAX)
+            .collect();
+        let now = self.now.monotonic;
+        let wait = self.config.container_check_ms;
+        if let Some(leading) = &mut self.leading
+            && leading.containers_looked_at.after_ms(wait) <= now
+        {
+            leading.containers_looked_at = now;
+            let empty = self.world.tree.empty_containers().take(CONTAINERS_MAX);
+            let before = std::mem::replace(&mut leading.empty_containers, empty.cloned().collect());
+            let still = before.intersection(&leading.empty_containers);
+            over.extend(still.cloned());
+        }
+        for path in over {
+            self.by_the_system(|prepare| prepare.end_of_life(&path, time));
+        }
     }
 
     fn time_out_calls(&mut self) {

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use zareba_model::{Attachment, ErrorCode, EventKind, Fault, Principal, Relay, SessionId, Zxid};
-use zareba_wire::{Hello, ServerMessage, Welcome};
+use zareba_model::{
+    Attachment, ErrorCode, Event, EventKind, Fault, Password, Principal, Relay, SessionId,
+    WatchSpec, Zxid,
+};
+use zareba_wire::{Hello, ServerMessage, SessionKind, Welcome};
 use zareba_zab::Role;
 
+use super::apply::may_read;
 use super::{Deferred, Replica};
 use crate::bug::Bug;
 use crate::entering::{Entrant, Wish};
@@ -25,7 +29,11 @@ impl<P: PluginRuntime> Replica<P> {
         principals: Vec<Principal>,
         outputs: &mut Vec<Output>,
     ) {
-        if self.held.session_of(connection).is_some() || self.entering.has(connection) {
+        let held = self.held.session_of(connection);
+        // A session of this server's own becomes one of the ensemble.
+        let becomes_full =
+            held.is_some_and(SessionId::is_local) && matches!(hello, Hello::Open { .. });
+        if (held.is_some() && !becomes_full) || self.entering.has(connection) {
             let fault = Fault::new(ErrorCode::BadArguments, "hello is said once");
             return Self::goodbye(connection, fault, outputs);
         }
@@ -39,8 +47,10 @@ impl<P: PluginRuntime> Replica<P> {
         self.ask_to_enter(nonce, outputs);
     }
 
-    /// Asks the leader to let a client in; without a leader the client waits.
+    /// Asks the leader to let a client in; without a leader the client waits, unless it asks for
+    /// nothing that takes one.
     pub(super) fn ask_to_enter(&mut self, nonce: u64, outputs: &mut Vec<Output>) {
+        let (serves, can_read_alone) = (self.is_serving(), self.can_read_alone());
         let Some(entrant) = self.entering.get_mut(nonce) else {
             return;
         };
@@ -60,8 +70,68 @@ impl<P: PluginRuntime> Replica<P> {
                 session: *session,
                 password: *password,
             },
+            Wish::Local { read_only, .. } => {
+                if serves || (*read_only && can_read_alone) {
+                    self.welcome_local(nonce, outputs);
+                }
+                return;
+            }
         };
         self.tell_leader(relay, outputs);
+    }
+
+    /// A session of this server's own begins.
+    fn welcome_local(&mut self, nonce: u64, outputs: &mut Vec<Output>) {
+        let Some(entrant) = self.entering.remove(nonce) else {
+            return;
+        };
+        let Wish::Local {
+            last_zxid,
+            watches,
+            read_only,
+        } = entrant.wish
+        else {
+            return;
+        };
+        let connection = entrant.connection;
+        let applied = self.world.tree.applied();
+        if applied < last_zxid {
+            let why =
+                format!("this server has come to {applied}, and you to {last_zxid}; try another");
+            return Self::goodbye(connection, Fault::new(ErrorCode::NotServing, why), outputs);
+        }
+        self.local_sessions += 1;
+        let session = SessionId::local(self.local_sessions);
+        let welcome = Welcome {
+            version: zareba_wire::client::VERSION,
+            session,
+            password: Password([0; 16]),
+            kind: SessionKind::Local,
+            timeout_ms: 0,
+            server: self.me,
+            zxid: applied,
+        };
+        let attachment = Attachment(0);
+        let mut held = Held::new(session, attachment, connection, entrant.principals);
+        held.reads_alone = read_only;
+        self.take_in(held, welcome, outputs);
+        self.watch_again(session, watches, last_zxid, outputs);
+    }
+
+    /// A client is told that it is in.
+    fn take_in(&mut self, held: Held, welcome: Welcome, outputs: &mut Vec<Output>) {
+        let connection = held.connection;
+        self.held.insert(held);
+        outputs.push(Output::Send {
+            connection,
+            message: ServerMessage::Welcome(welcome),
+        });
+        if let Some(message) = self.members_message() {
+            outputs.push(Output::Send {
+                connection,
+                message,
+            });
+        }
     }
 
     pub(super) fn on_opening(&mut self, nonce: u64, session: SessionId) {
@@ -84,7 +154,7 @@ impl<P: PluginRuntime> Replica<P> {
             (Ok(attachment), Wish::Attach { session, .. }) => {
                 entrant.promised = Some((*session, attachment));
             }
-            (Ok(_), Wish::Open { .. }) => {}
+            (Ok(_), Wish::Open { .. } | Wish::Local { .. }) => {}
             (Err(fault), _) => self.defer(after, Deferred::NotAdmitted(nonce, fault), outputs),
         }
     }
@@ -108,53 +178,99 @@ impl<P: PluginRuntime> Replica<P> {
             version: zareba_wire::client::VERSION,
             session,
             password: record.password,
+            kind: SessionKind::Full,
             timeout_ms: record.timeout_ms,
             server: self.me,
             zxid: self.world.tree.applied(),
         };
-        outputs.push(Output::Send {
-            connection,
-            message: ServerMessage::Welcome(welcome),
-        });
-        self.held.insert(Held::new(
-            session,
-            attachment,
-            connection,
-            entrant.principals,
-        ));
-        if let Some(message) = self.members_message() {
-            outputs.push(Output::Send {
-                connection,
-                message,
-            });
+        let before = self.held.session_of(connection);
+        let mut held = Held::new(session, attachment, connection, entrant.principals);
+        if let Some(own) = before.and_then(|before| self.held.remove(before)) {
+            match self.config.has_bug(Bug::WatchesLostAtUpgrade) {
+                true => self.watches.remove_session(own.session),
+                false => self.watches.rename_session(own.session, session),
+            }
+            self.confirming.rename(own.session, session);
+            (held.line, held.last_xid, held.acked) = (own.line, own.last_xid, own.acked);
+            // Whoever it has proved to be since its second hello it still is.
+            for principal in own.principals {
+                if !held.principals.contains(&principal) {
+                    held.principals.push(principal);
+                }
+            }
         }
-        let Wish::Attach {
+        self.take_in(held, welcome, outputs);
+        if let Wish::Attach {
             watches, last_zxid, ..
         } = entrant.wish
-        else {
+        {
+            self.watch_again(session, watches, last_zxid, outputs);
+        }
+        self.pump(session, outputs);
+    }
+
+    /// A client has come with its watches: it is told what they have missed since `last`, and they are
+    /// in force again.
+    fn watch_again(
+        &mut self,
+        session: SessionId,
+        watches: Vec<WatchSpec>,
+        last: Zxid,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(held) = self.held.get(session) else {
             return;
         };
+        let connection = held.connection;
+        let mut missed = Vec::new();
+        if let Some(behind) = self.history.behind(last) {
+            let forgets = self.config.has_bug(Bug::StayingWatchLostOnReturn);
+            for spec in watches {
+                if !(forgets && spec.kind.stays()) {
+                    self.watches.add(session, spec.path, spec.kind);
+                }
+            }
+            for (event, acl) in behind {
+                if may_read(acl, &held.principals) && self.watches.fire_for(session, event) {
+                    missed.push(event.clone());
+                }
+            }
+        } else {
+            missed = self.guess_missed(session, watches, last);
+        }
+        outputs.extend(missed.into_iter().map(|event| Output::Send {
+            connection,
+            message: ServerMessage::Event(event),
+        }));
+    }
+
+    /// The same from the nodes as they are, because nobody remembers what happened.
+    fn guess_missed(
+        &mut self,
+        session: SessionId,
+        watches: Vec<WatchSpec>,
+        last: Zxid,
+    ) -> Vec<Event> {
+        let mut missed = Vec::new();
         // A node's end is told once, whatever the client waits for there, as it is when it happens.
         let mut ended = BTreeSet::new();
         for spec in watches {
             let stat = self.world.tree.stat(&spec.path);
-            match watch::missed(&spec, stat, last_zxid) {
+            let kind = watch::missed(&spec, stat, last);
+            if kind.is_none() || spec.kind.stays() {
+                self.watches.add(session, spec.path.clone(), spec.kind);
+            }
+            match kind {
+                None => {}
                 Some(EventKind::Deleted) if !ended.insert(spec.path.clone()) => {}
-                Some(kind) => {
-                    let zxid = self.world.tree.applied();
-                    let event = zareba_model::Event {
-                        path: spec.path,
-                        kind,
-                        zxid,
-                    };
-                    outputs.push(Output::Send {
-                        connection,
-                        message: ServerMessage::Event(event),
-                    });
-                }
-                None => self.watches.add(session, spec.path, spec.kind),
+                Some(kind) => missed.push(Event {
+                    path: spec.path,
+                    kind,
+                    zxid: self.world.tree.applied(),
+                }),
             }
         }
+        missed
     }
 
     /// The session is held here no more; its connection, if there is one, is told why.
@@ -191,7 +307,7 @@ impl<P: PluginRuntime> Replica<P> {
         let Some(session) = self.held.session_of(connection) else {
             return;
         };
-        self.touched.insert(session);
+        self.touch(session);
         let message = ServerMessage::Pong {
             zxid: self.world.tree.applied(),
         };

@@ -35,6 +35,9 @@ pub(super) struct Leading {
     /// The last digest shipped.
     marked: Zxid,
     pub(super) unconfirmed: Unconfirmed,
+    /// Containers that were empty when they were looked at last, and when that was.
+    pub(super) empty_containers: BTreeSet<ZnodePath>,
+    pub(super) containers_looked_at: zareba_zab::Now,
 }
 
 impl Leading {
@@ -60,6 +63,7 @@ impl<P: PluginRuntime> Replica<P> {
     pub(super) fn begin_to_lead(&mut self) {
         let mut leading = Leading {
             ticked: self.now.monotonic,
+            containers_looked_at: self.now.monotonic,
             time: TimeOfDay::begin(self.world.tree.time(), self.now),
             ..Leading::default()
         };

@@ -139,7 +139,11 @@ impl<P: PluginRuntime> Replica<P> {
         }
         // Once: the shell stops.
         self.leaves_at = Some(zareba_zab::Now(u64::MAX));
-        self.dismiss_all("this server has left the ensemble; use another", outputs);
+        self.dismiss(
+            "this server has left the ensemble; use another",
+            false,
+            outputs,
+        );
         outputs.push(Output::Removed { version });
     }
 

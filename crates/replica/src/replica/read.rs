@@ -1,50 +1,141 @@
 //! What is answered here: reads of the tree, and queries of plugins, of what is committed.
 
 use bytes::Bytes;
-use zareba_model::limits::SESSION_WATCHES_MAX;
+use zareba_model::limits::{EVENTS_MISSED_MAX, SERVER_WATCHES_MAX, SESSION_WATCHES_MAX};
 use zareba_model::{
-    Answer, ErrorCode, Fault, Op, Outcome, Permissions, Read, SessionId, WatchKind, ZnodePath,
+    Acl, AclEntry, Answer, ErrorCode, Event, Fault, Op, Outcome, Permissions, Principal, Read,
+    ReadAnswer, ReadOutcome, SessionId, WatchKind, WatchOp, ZnodePath, Zxid,
 };
 
 use super::Replica;
+use super::apply::may_read;
 use crate::guest_call;
 use crate::plugin::{Caller, GuestAnswer, GuestEntry, GuestFailure, PluginRuntime};
 
 impl<P: PluginRuntime> Replica<P> {
     pub(super) fn read(&mut self, session: SessionId, op: Op) -> Answer {
         match op {
-            Op::Read(read) | Op::LinearizableRead(read) => self.read_tree(session, read),
+            Op::Read(read) | Op::LinearizableRead(read) => self.read_tree(session, &read),
+            Op::MultiRead { reads, .. } => {
+                let answers = reads.iter().map(|read| self.read_one(session, read));
+                Ok(Outcome::MultiRead(answers.collect()))
+            }
             Op::Sync => Ok(Outcome::Synced),
             Op::Call { mount, op, input } => self.query(session, &mount, op, input),
-            Op::Write(_) => {
+            Op::Watch(WatchOp::Add {
+                path,
+                recursive,
+                since,
+            }) => self.add_watch(session, path, recursive, since),
+            Op::Watch(WatchOp::Remove { path, kind }) => {
+                self.watches.remove(session, &path, kind);
+                Ok(Outcome::Unwatched)
+            }
+            Op::Write(_) | Op::Authenticate(_) => {
                 panic!("a write must never stand in line as a read")
             }
         }
     }
 
-    fn read_tree(&mut self, session: SessionId, read: Read) -> Answer {
-        let (path, watch) = match &read {
-            Read::Get { path, watch }
-            | Read::Exists { path, watch }
-            | Read::Children { path, watch, .. } => (path.clone(), *watch),
+    fn read_tree(&mut self, session: SessionId, read: &Read) -> Answer {
+        if read.leaves_watch() {
+            self.check_watches(session)?;
+        }
+        let outcome = self.read_one(session, read)?;
+        let kind = match read {
+            Read::Get { watch: true, .. } | Read::Exists { watch: true, .. } => WatchKind::Data,
+            Read::Children { watch: true, .. } => WatchKind::Children,
+            _ => return Ok(outcome.into()),
         };
-        if watch && self.watches.count(session) >= SESSION_WATCHES_MAX {
-            let why = format!("a session leaves at most {SESSION_WATCHES_MAX} watches");
+        if let Some(path) = read.path() {
+            self.watches.add(session, path.clone(), kind);
+        }
+        Ok(outcome.into())
+    }
+
+    /// One read, if its session may.
+    fn read_one(&self, session: SessionId, read: &Read) -> ReadAnswer {
+        let held = self.held.get(session);
+        let principals = held.map_or(&[][..], |held| &held.principals);
+        let tree = &self.world.tree;
+        if let Read::WhoAmI = read {
+            return Ok(ReadOutcome::Identities(principals.to_vec()));
+        }
+        let node = read.path().and_then(|path| tree.node(path.as_str()));
+        if let Some(node) = node {
+            check(read, node.acl(), principals)?;
+        }
+        match tree.read(read)? {
+            Outcome::Got { data, stat } => Ok(ReadOutcome::Got { data, stat }),
+            Outcome::Existence(stat) => Ok(ReadOutcome::Existence(stat)),
+            Outcome::Children { names, stat, more } => {
+                Ok(ReadOutcome::Children { names, stat, more })
+            }
+            Outcome::GotAcl { acl, stat } => {
+                let acl = shown(acl, principals);
+                Ok(ReadOutcome::GotAcl { acl, stat })
+            }
+            Outcome::Counted(count) => Ok(ReadOutcome::Counted(count)),
+            Outcome::Paths { paths, more } => Ok(ReadOutcome::Paths { paths, more }),
+            other => panic!("a tree never answers a read with {other:?}"),
+        }
+    }
+
+    fn check_watches(&self, session: SessionId) -> Result<(), Fault> {
+        if self.watches.count_of(session) >= SESSION_WATCHES_MAX {
+            let why = format!("a session has at most {SESSION_WATCHES_MAX} watches; remove some");
             return Err(Fault::new(ErrorCode::Throttled, why));
         }
-        let tree = &self.world.tree;
-        if let (Some(node), Some(held)) = (tree.node(path.as_str()), self.held.get_mut(session)) {
-            zareba_tree::acl::check(node.acl(), &held.principals, Permissions::READ)?;
+        if self.watches.count() >= SERVER_WATCHES_MAX {
+            let why = format!(
+                "this server holds {SERVER_WATCHES_MAX} watches, as many as it may; try another"
+            );
+            return Err(Fault::new(ErrorCode::Throttled, why));
         }
-        let (answer, kind) = match &read {
-            Read::Get { path, .. } => (tree.get(path), WatchKind::Data),
-            Read::Exists { path, .. } => (tree.exists(path), WatchKind::Data),
-            Read::Children { path, page, .. } => (tree.children(path, page), WatchKind::Children),
+        Ok(())
+    }
+
+    fn add_watch(
+        &mut self,
+        session: SessionId,
+        path: ZnodePath,
+        recursive: bool,
+        since: Option<Zxid>,
+    ) -> Answer {
+        self.check_watches(session)?;
+        let kind = match recursive {
+            true => WatchKind::Recursive,
+            false => WatchKind::Persistent,
         };
-        if watch && answer.is_ok() {
-            self.watches.add(session, path, kind);
-        }
-        answer
+        let missed = match since {
+            None => Some(Vec::new()),
+            Some(since) => self.missed(session, &path, kind, since),
+        };
+        self.watches.add(session, path, kind);
+        Ok(Outcome::Watching { missed })
+    }
+
+    /// What such a watch would have told its session; `None` if that is not remembered, or too much.
+    fn missed(
+        &self,
+        session: SessionId,
+        path: &ZnodePath,
+        kind: WatchKind,
+        since: Zxid,
+    ) -> Option<Vec<Event>> {
+        let held = self.held.get(session);
+        let principals = held.map_or(&[][..], |held| &held.principals);
+        let behind = self.history.behind(since)?;
+        let told = behind.filter(|(event, acl)| {
+            let below = event.path.relative_to(path);
+            let waits = below.is_some_and(|below| kind.waits_for(event.kind, !below.is_empty()));
+            waits && may_read(acl, principals)
+        });
+        let missed: Vec<_> = told
+            .map(|(event, _)| event.clone())
+            .take(EVENTS_MISSED_MAX + 1)
+            .collect();
+        (missed.len() <= EVENTS_MISSED_MAX).then_some(missed)
     }
 
     fn query(&mut self, session: SessionId, path: &ZnodePath, op: String, input: Bytes) -> Answer {
@@ -52,13 +143,14 @@ impl<P: PluginRuntime> Replica<P> {
             let why = format!("the plugin at {path} was unmounted or changed meanwhile");
             return Err(Fault::new(ErrorCode::NoPlugin, why));
         };
-        let principals = self
-            .held
-            .get_mut(session)
-            .map(|held| held.principals.clone());
+        let principals = self.held.get(session).map(|held| held.principals.clone());
+        let principals = principals.unwrap_or_default();
+        if let Some(node) = self.world.tree.node(path.as_str()) {
+            zareba_tree::acl::check(node.acl(), &principals, Permissions::READ)?;
+        }
         let caller = Caller {
             session,
-            principals: principals.unwrap_or_default(),
+            principals,
             ..Caller::default()
         };
         let entry = GuestEntry::Query { op, input };
@@ -82,4 +174,32 @@ impl<P: PluginRuntime> Replica<P> {
             Err(GuestFailure::Fault(fault) | GuestFailure::Broken(fault)) => Err(fault),
         }
     }
+}
+
+/// What a read needs: nothing to learn whether a node is there, one of two permissions to see its list,
+/// and READ for all else.
+fn check(read: &Read, acl: &Acl, principals: &[Principal]) -> Result<(), Fault> {
+    let check = |wanted| zareba_tree::acl::check(acl, principals, wanted);
+    match read {
+        Read::Exists { .. } => Ok(()),
+        Read::Acl { .. } => check(Permissions::ADMIN).or_else(|_| check(Permissions::READ)),
+        _ => check(Permissions::READ),
+    }
+}
+
+/// A list as somebody may see it who does not administer the node: without the hashes of passwords.
+fn shown(acl: Acl, principals: &[Principal]) -> Acl {
+    if zareba_tree::acl::check(&acl, principals, Permissions::ADMIN).is_ok() {
+        return acl;
+    }
+    let hidden = |mut entry: AclEntry| {
+        let Principal { scheme, id } = &mut entry.principal;
+        if scheme == "digest"
+            && let Some((user, _)) = id.split_once(':')
+        {
+            *id = format!("{user}:x");
+        }
+        entry
+    };
+    Acl(acl.0.into_iter().map(hidden).collect())
 }

@@ -5,26 +5,32 @@ use zareba_model::{Answer, Refused, SessionId, Xid, Zxid};
 use zareba_wire::ServerMessage;
 
 use super::{Deferred, Replica};
+use crate::audit::Audited;
 use crate::held::{State, Waiting};
-use crate::input::ConnectionId;
-use crate::output::Output;
+use crate::output::{AuditRecord, Output};
 use crate::plugin::PluginRuntime;
 
 impl<P: PluginRuntime> Replica<P> {
     /// Answers from the front of a session's line as far as it goes.
     pub(super) fn pump(&mut self, session: SessionId, outputs: &mut Vec<Output>) {
         let serving = self.is_serving();
+        let alone = self.can_read_alone();
         loop {
             let Some(held) = self.held.get_mut(session) else {
                 return;
             };
-            let connection = held.connection;
+            let serving = serving || (held.reads_alone && alone);
             match held.line.front().map(|waiting| &waiting.state) {
                 None | Some(State::Forwarded(_) | State::Unconfirmed(..)) => return,
                 Some(State::Read(_)) if !serving => return,
                 Some(State::Read(_) | State::Settled(_)) => {}
             }
-            let Some(Waiting { xid, state }) = held.line.pop_front() else {
+            let Some(Waiting {
+                xid,
+                state,
+                audited,
+            }) = held.line.pop_front()
+            else {
                 return;
             };
             let answer = match state {
@@ -32,22 +38,35 @@ impl<P: PluginRuntime> Replica<P> {
                 State::Read(op) => self.read(session, op),
                 State::Forwarded(_) | State::Unconfirmed(..) => return,
             };
-            self.reply(connection, xid, answer, outputs);
+            self.reply(session, xid, answer, audited, outputs);
         }
     }
 
     pub(super) fn reply(
         &self,
-        connection: ConnectionId,
+        session: SessionId,
         xid: Xid,
         answer: Answer,
+        audited: Option<Audited>,
         outputs: &mut Vec<Output>,
     ) {
+        let Some(held) = self.held.get(session) else {
+            return;
+        };
         let zxid = self.world.tree.applied();
-        let message = ServerMessage::Reply { xid, zxid, answer };
+        if let Some(audited) = audited {
+            outputs.push(Output::Audit(AuditRecord {
+                session,
+                principals: held.principals.clone(),
+                op: audited.op,
+                path: audited.path,
+                refused: answer.as_ref().err().map(|fault| fault.code),
+                zxid,
+            }));
+        }
         outputs.push(Output::Send {
-            connection,
-            message,
+            connection: held.connection,
+            message: ServerMessage::Reply { xid, zxid, answer },
         });
     }
 

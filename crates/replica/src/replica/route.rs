@@ -2,11 +2,13 @@
 
 use zareba_model::limits::SESSION_OUTSTANDING_MAX;
 use zareba_model::{
-    Acked, ErrorCode, Fault, Forward, Mount, Op, Read, Relay, SessionId, WatchKind, Xid, ZnodePath,
+    Acked, ErrorCode, Fault, Forward, Mount, Op, Principal, Read, Relay, SessionId, WatchKind, Xid,
+    ZnodePath,
 };
 
 use super::Replica;
 use crate::admit;
+use crate::audit::Audited;
 use crate::bug::Bug;
 use crate::held::{State, Waiting};
 use crate::input::ConnectionId;
@@ -22,36 +24,14 @@ impl<P: PluginRuntime> Replica<P> {
         op: Op,
         outputs: &mut Vec<Output>,
     ) {
-        // A connection that has just been sent away may still ask; its goodbye is on the way.
-        let Some(session) = self.held.session_of(connection) else {
+        let Some(session) = self.next_request(connection, xid, acked, outputs) else {
             return;
         };
-        self.touched.insert(session);
-        let Some(held) = self.held.get_mut(session) else {
-            return;
+        let audited = match self.config.audits {
+            true => Audited::of(&op),
+            false => None,
         };
-        if xid <= held.last_xid || held.line.len() >= SESSION_OUTSTANDING_MAX {
-            let fault = if xid <= held.last_xid {
-                let why = format!("request {} came behind {}", xid.0, held.last_xid.0);
-                Fault::new(ErrorCode::BadArguments, why)
-            } else {
-                let why = format!("at most {SESSION_OUTSTANDING_MAX} requests wait at once");
-                Fault::new(ErrorCode::Throttled, why)
-            };
-            self.held.remove(session);
-            self.watches.remove_session(session);
-            return Self::goodbye(connection, fault, outputs);
-        }
-        held.last_xid = xid;
-        held.acked = acked;
-        let state = match admit::check(&op, &held.acked) {
-            Err(fault) => State::Settled(Err(fault)),
-            Ok(()) if matches!(op, Op::Sync | Op::LinearizableRead(_)) => {
-                State::Unconfirmed(op, self.confirming.wait(session))
-            }
-            Ok(()) if self.is_read(&op) => State::Read(op),
-            Ok(()) => State::Forwarded(op),
-        };
+        let state = self.state_of(session, op);
         if self.config.has_bug(Bug::WatchSetBeforeRead)
             && let State::Read(Op::Read(
                 Read::Get { path, watch: true } | Read::Exists { path, watch: true },
@@ -62,7 +42,11 @@ impl<P: PluginRuntime> Replica<P> {
         }
         let forwarded = matches!(state, State::Forwarded(_));
         if let Some(held) = self.held.get_mut(session) {
-            held.line.push_back(Waiting { xid, state });
+            held.line.push_back(Waiting {
+                xid,
+                state,
+                audited,
+            });
         }
         if forwarded && self.is_serving() {
             self.forward(session, xid, outputs);
@@ -70,12 +54,100 @@ impl<P: PluginRuntime> Replica<P> {
         self.pump(session, outputs);
     }
 
+    /// A client proves one more identity, or fails to. What it asks behind that is asked with it.
+    pub(super) fn on_identified(
+        &mut self,
+        connection: ConnectionId,
+        xid: Xid,
+        acked: Acked,
+        result: Result<Vec<Principal>, Fault>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.next_request(connection, xid, acked, outputs) else {
+            return;
+        };
+        let audits = self.config.audits;
+        let Some(held) = self.held.get_mut(session) else {
+            return;
+        };
+        let audited = audits.then(|| Audited {
+            op: "authenticate",
+            path: String::new(),
+        });
+        let answer = result.and_then(|principals| held.identify(principals));
+        held.line.push_back(Waiting {
+            xid,
+            state: State::Settled(answer),
+            audited,
+        });
+        self.pump(session, outputs);
+    }
+
+    /// Notes that a request has come, if its session is held here and may ask.
+    fn next_request(
+        &mut self,
+        connection: ConnectionId,
+        xid: Xid,
+        acked: Acked,
+        outputs: &mut Vec<Output>,
+    ) -> Option<SessionId> {
+        // A connection that has just been sent away may still ask; its goodbye is on the way.
+        let session = self.held.session_of(connection)?;
+        self.touch(session);
+        let held = self.held.get_mut(session)?;
+        if xid <= held.last_xid || held.line.len() >= SESSION_OUTSTANDING_MAX {
+            let fault = if xid <= held.last_xid {
+                let why = format!("request {} came behind {}", xid.0, held.last_xid.0);
+                Fault::new(ErrorCode::BadArguments, why)
+            } else {
+                let why = format!("at most {SESSION_OUTSTANDING_MAX} requests wait at once");
+                Fault::new(ErrorCode::Throttled, why)
+            };
+            self.held.remove(session);
+            self.watches.remove_session(session);
+            Self::goodbye(connection, fault, outputs);
+            return None;
+        }
+        held.last_xid = xid;
+        held.acked = acked;
+        Some(session)
+    }
+
+    /// What a request waits for, to begin with.
+    fn state_of(&mut self, session: SessionId, op: Op) -> State {
+        let Some(held) = self.held.get(session) else {
+            return State::Read(op);
+        };
+        if let Err(fault) = admit::check(&op, &held.acked) {
+            return State::Settled(Err(fault));
+        }
+        match op {
+            Op::Sync
+            | Op::LinearizableRead(_)
+            | Op::MultiRead {
+                linearizable: true, ..
+            } => State::Unconfirmed(op, self.confirming.wait(session)),
+            // The shell tells what came of it instead.
+            Op::Authenticate(_) => {
+                let why = "identities are proved at the server's door";
+                State::Settled(Err(Fault::new(ErrorCode::BadArguments, why)))
+            }
+            _ if self.is_read(&op) => State::Read(op),
+            _ if session.is_local() => {
+                let why =
+                    "a session of one server reads and watches; open one of the ensemble to write";
+                State::Settled(Err(Fault::new(ErrorCode::LocalSession, why)))
+            }
+            _ => State::Forwarded(op),
+        }
+    }
+
     /// True for what this server answers by itself: reads, and queries of plugins it knows.
     fn is_read(&self, op: &Op) -> bool {
         match op {
-            Op::Read(_) => true,
+            Op::Read(_) | Op::MultiRead { .. } | Op::Watch(_) => true,
             Op::Call { mount, op, .. } => self.query_mount(mount, op).is_some(),
-            Op::Write(_) | Op::LinearizableRead(_) | Op::Sync => false,
+            Op::Write(_) | Op::LinearizableRead(_) | Op::Sync | Op::Authenticate(_) => false,
         }
     }
 

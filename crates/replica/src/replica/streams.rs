@@ -6,6 +6,7 @@ use zareba_model::{ErrorCode, Relay, ServerId, Zxid};
 
 use super::Replica;
 use crate::bug::Bug;
+use crate::event_history::EventHistory;
 use crate::output::{ImageWrite, Output};
 use crate::plugin::PluginRuntime;
 use crate::transfer::Incoming;
@@ -125,7 +126,7 @@ impl<P: PluginRuntime> Replica<P> {
     ) {
         // The tree will jump: what watchers would have been told is unknown here. Clients come
         // back with their watches, here or elsewhere, and learn what they missed.
-        self.dismiss_all("this server is being refilled; try another", outputs);
+        self.dismiss("this server is being refilled; try another", false, outputs);
         self.incoming = Some(Incoming::new(from, base));
         self.image_writes.forget_pieces();
         let begin = ImageWrite::BeginInstall { base };
@@ -182,9 +183,11 @@ impl<P: PluginRuntime> Replica<P> {
             panic!("a snapshot must be installed only after it has arrived: {base}");
         };
         self.world.tree = tree;
+        self.history = EventHistory::new(self.world.tree.applied());
         self.follow_ensemble(outputs);
         self.checkpoint.restart();
         for held in self.held.take() {
+            self.watches.remove_session(held.session);
             let why = format!(
                 "session {} must re-attach: this server was refilled",
                 held.session

@@ -2,7 +2,7 @@
 //! of effects in step.
 
 use zareba_model::{
-    Answer, Effect, Ensemble, JoinToken, Mount, ParkedCall, SessionId, Sha256, Timer, Xid,
+    Acl, Answer, Effect, Ensemble, JoinToken, Mount, ParkedCall, SessionId, Sha256, Timer, Xid,
     ZnodePath,
 };
 
@@ -95,6 +95,16 @@ impl World {
     pub(crate) fn stage_token_gone(&mut self, hash: Sha256) {
         self.tokens.put(hash, None, self.zxid);
         self.effects.push(Effect::RemoveToken { hash });
+    }
+
+    pub(crate) fn stage_administrators(&mut self, path: ZnodePath, acl: Acl, aversion: u64) {
+        let staged = (acl.clone(), aversion);
+        self.administrators.put((), Some(staged), self.zxid);
+        self.effects.push(Effect::SetAcl {
+            path,
+            acl,
+            aversion,
+        });
     }
 
     pub(crate) fn stage_effect(&mut self, effect: Effect) {

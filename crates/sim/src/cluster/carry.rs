@@ -166,8 +166,24 @@ impl Cluster {
             Output::Role(role) => self.takes_role(server, role)?,
             Output::Ensemble(ensemble) => self.follow_ensemble(server, ensemble),
             Output::Removed { .. } => self.leaves(server)?,
-            Output::PluginLog { .. } => {}
+            Output::PluginLog { .. } | Output::Audit(_) | Output::QuotaPassed { .. } => {}
         }
+        Ok(())
+    }
+
+    /// What a server says of soft limits that were passed by what it has just applied.
+    pub(super) fn judge_warnings(
+        &mut self,
+        server: usize,
+        between: (Zxid, Zxid),
+        outputs: &[Output],
+    ) -> Result<(), Violation> {
+        let was = self.server(server).role;
+        let changes = outputs.iter().any(|it| matches!(it, Output::Role(_)));
+        let leads = (!changes).then_some(matches!(was, Role::Leading { .. }));
+        let reference = &self.oracle.reference;
+        let told = invariants::quotas::of_warnings(reference, server, between, leads, outputs)?;
+        self.oracle.marks.reach_if(told > 0, Mark::QuotaWarned);
         Ok(())
     }
 
@@ -188,6 +204,7 @@ impl Cluster {
     }
 
     fn takes_role(&mut self, server: usize, role: Role) -> Result<(), Violation> {
+        self.server(server).role = role;
         match role {
             Role::Looking => {}
             Role::Following { .. } => {

@@ -1,11 +1,15 @@
 //! Clients' connections: ordered both ways, ended by either side, by a crash or by nobody.
 
-use zareba_model::{SessionId, Zxid};
+use zareba_model::{Op, SessionId, Zxid};
 use zareba_replica::{ConnectionId, Input};
-use zareba_wire::{ClientMessage, ServerMessage};
+use zareba_wire::{ClientMessage, Hello, ServerMessage, SessionKind};
+use zareba_zab::Role;
 
 use super::{Cluster, Event};
 use crate::client::Act;
+use crate::identity;
+use crate::invariants::local_sessions;
+use crate::marks::Mark;
 use crate::violation::Violation;
 
 /// One connection.
@@ -21,16 +25,19 @@ pub(super) struct Connection {
     left: bool,
     /// Whose it is, once its server has said so.
     session: SessionId,
+    /// It takes what is old.
+    takes_old: bool,
+    /// What its server remembered from on when it spoke last.
+    remembers: Zxid,
 }
 
 impl Cluster {
     pub(super) fn client_wakes(&mut self, client: usize) {
-        let (now, committed, ending) = (self.now, self.committed(), self.healed);
+        let (now, ending) = (self.now, self.healed);
         let Some(it) = self.clients.get_mut(client) else {
             return;
         };
-        let view = (committed, &self.oracle.ensemble);
-        let acts = it.wake(now, ending, view, &mut self.dice);
+        let acts = it.wake(now, ending, &self.oracle, &mut self.dice);
         self.act(client, acts);
         if self.clients.get(client).is_some_and(|it| !it.is_over()) {
             let think = self.config.think_us;
@@ -44,7 +51,11 @@ impl Cluster {
             match act {
                 Act::Connect(hello) => self.open_connection(client, hello),
                 Act::Leave => self.leave(client),
+                Act::Rename => self.note_asked(client),
                 Act::Say(message) => {
+                    if let ClientMessage::Request { .. } = &message {
+                        self.note_asked(client);
+                    }
                     let newest = self.newest_of(client);
                     if let Some(id) = newest {
                         self.say(id, message);
@@ -54,12 +65,25 @@ impl Cluster {
         }
     }
 
+    /// What a client asks, its session has asked.
+    fn note_asked(&mut self, client: usize) {
+        let Some(it) = self.clients.get(client) else {
+            return;
+        };
+        let Some((session, principals)) = it.identity() else {
+            return;
+        };
+        for (xid, op) in it.unanswered() {
+            self.oracle.asks(session, xid, op, principals);
+        }
+    }
+
     fn newest_of(&self, client: usize) -> Option<ConnectionId> {
         let mine = |(_, it): &(&ConnectionId, &Connection)| it.client == client && !it.left;
         self.connections.iter().rev().find(mine).map(|(id, _)| *id)
     }
 
-    fn open_connection(&mut self, client: usize, hello: zareba_wire::Hello) {
+    fn open_connection(&mut self, client: usize, hello: ClientMessage) {
         self.leave(client);
         let server = self.dice.below(self.servers.len() as u64) as usize;
         self.next_connection += 1;
@@ -73,6 +97,8 @@ impl Cluster {
             to_client: now,
             left: false,
             session: SessionId::NONE,
+            takes_old: false,
+            remembers: Zxid::ZERO,
         };
         self.connections.insert(id, connection);
         if let Some(it) = self.clients.get_mut(client) {
@@ -83,7 +109,7 @@ impl Cluster {
             self.schedule.at(at, Event::ServerLeft(id));
             return;
         }
-        self.say(id, ClientMessage::Hello { version: 1, hello });
+        self.say(id, hello);
     }
 
     fn say(&mut self, id: ConnectionId, message: ClientMessage) {
@@ -135,12 +161,31 @@ impl Cluster {
         let Some(server) = self.peer_of(connection) else {
             return;
         };
+        let place = self.connections.get(&connection).map_or(0, |it| it.client);
         let input = match message {
-            ClientMessage::Hello { hello, .. } => Input::Hello {
+            ClientMessage::Hello { hello, claims, .. } => {
+                if let (Hello::Local { read_only, .. }, Some(it)) =
+                    (&hello, self.connections.get_mut(&connection))
+                {
+                    it.takes_old = *read_only;
+                }
+                Input::Hello {
+                    connection,
+                    hello,
+                    random: self.dice.bytes(),
+                    principals: identity::principals(place, &claims),
+                }
+            }
+            // The server's door judges claims.
+            ClientMessage::Request {
+                xid,
+                acked,
+                op: Op::Authenticate(claim),
+            } => Input::Identified {
                 connection,
-                hello,
-                random: self.dice.bytes(),
-                principals: Vec::new(),
+                xid,
+                acked,
+                result: identity::prove(&claim).map(|one| vec![one]),
             },
             ClientMessage::Request { xid, acked, op } => Input::Request {
                 connection,
@@ -166,8 +211,20 @@ impl Cluster {
         let Some(connection) = self.connections.get_mut(&id) else {
             return Ok(());
         };
+        let its = self.servers.get(connection.server);
+        connection.remembers = its.map_or(Zxid::ZERO, |it| it.remembers);
+        if let Some(replica) = its.and_then(|it| it.replica.as_ref()) {
+            let is_led = its.is_some_and(|it| it.role != Role::Looking);
+            let state = (is_led, connection.takes_old);
+            let (server, tree) = (connection.server, replica.tree());
+            let alone = local_sessions::check(server, state, tree, &message)?;
+            self.oracle.marks.reach_if(alone, Mark::ReadAlone);
+        }
         match &message {
-            ServerMessage::Welcome(welcome) => connection.session = welcome.session,
+            ServerMessage::Welcome(welcome) => {
+                connection.takes_old &= welcome.kind == SessionKind::Local;
+                connection.session = welcome.session;
+            }
             ServerMessage::Reply { xid, .. } => {
                 let request = (connection.session, *xid);
                 let executed = self.oracle.executed.get(&request);
@@ -231,7 +288,7 @@ impl Cluster {
             "client hears",
             &(connection.client, &message),
         );
-        let acts = client.hear(id, message, now, &self.oracle)?;
+        let acts = client.hear(id, message, (now, connection.remembers), &self.oracle)?;
         self.act(connection.client, acts);
         Ok(())
     }

@@ -4,7 +4,7 @@ use zareba_zab::Role;
 
 use super::{Cluster, Event, place_of};
 use crate::fault::Fault;
-use crate::invariants::{Missing, completion, convergence, ephemerals};
+use crate::invariants::{Missing, completion, convergence, ephemerals, lifetimes};
 use crate::violation::Violation;
 
 const INSPECT_US: u64 = 50_000;
@@ -94,6 +94,7 @@ impl Cluster {
         completion::check(&mut missing, &self.clients, sessions);
         let is_settled = self.oracle.ensemble.outgoing.is_none();
         completion::of_change(&mut missing, is_settled);
+        lifetimes::all_ended(&mut missing, &self.oracle.reference);
         missing
     }
 }

@@ -70,7 +70,10 @@ impl Cluster {
             replica.tree(),
         )?;
         self.oracle.mirror(server)?.epochs = opened.epochs;
-        self.server(server).replica = Some(replica);
+        let it = self.server(server);
+        it.remembers = opened.base;
+        it.role = zareba_zab::Role::Looking;
+        it.replica = Some(replica);
         self.schedule.at(now + 1, Event::Tick(server, boot));
         self.after_batch(server, outputs)
     }
@@ -181,6 +184,7 @@ impl Cluster {
         config.snapshot_window = of.snapshot_window;
         config.leaderless_grace_ms = 1_000;
         config.seed = of.seed;
+        config.container_check_ms = 200;
         config
     }
 

@@ -52,6 +52,8 @@ impl Cluster {
             if let Input::SnapshotInstalled { base } = input {
                 self.oracle.marks.reach(Mark::SnapshotInstalled);
                 self.oracle.swapped(server, base)?;
+                let it = self.server(server);
+                it.remembers = it.remembers.max(base);
                 self.batch(server, vec![input])?;
             } else {
                 self.give(server, input);

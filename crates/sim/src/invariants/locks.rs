@@ -25,8 +25,12 @@ impl Locks {
         for effect in &txn.effects {
             match effect {
                 Effect::CreateNode {
-                    path, owner, data, ..
+                    path,
+                    lifetime,
+                    data,
+                    ..
                 } if is_lock(path) => {
+                    let owner = lifetime.owner();
                     hold!(
                         !path.as_str().contains("nonsense"),
                         NAME,
@@ -43,13 +47,13 @@ impl Locks {
                         NAME,
                         "the token of {path} does not rise: {newest:?}, then {zxid}"
                     );
-                    let before = self.held.insert(path.clone(), (*owner, zxid));
+                    let before = self.held.insert(path.clone(), (owner, zxid));
                     hold!(
                         before.is_none(),
                         NAME,
                         "{path} is given to {owner} at {zxid} while {before:?} holds it"
                     );
-                    self.granted.entry(zxid).or_default().push(*owner);
+                    self.granted.entry(zxid).or_default().push(owner);
                 }
                 Effect::DeleteNode { path } => {
                     self.held.remove(path);

@@ -41,6 +41,7 @@ fn wanted((change, outcome): (&Change, &Outcome)) -> Option<(NodeEffect, ZnodePa
             Some((NodeEffect::Create, path.clone()))
         }
         (Change::Set { path, .. }, Outcome::Set(_)) => Some((NodeEffect::Set, path.clone())),
+        (Change::SetAcl { path, .. }, Outcome::Set(_)) => Some((NodeEffect::SetAcl, path.clone())),
         (Change::Delete { path, .. }, Outcome::Deleted) => Some((NodeEffect::Delete, path.clone())),
         (Change::Check { .. }, Outcome::Checked) => None,
         // An outcome of another kind than its change cannot be what was done.

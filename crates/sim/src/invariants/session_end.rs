@@ -27,7 +27,7 @@ pub(crate) fn check(
     for effect in &txn.effects {
         let of = match effect {
             Effect::AttachSession { session, .. } | Effect::CloseSession { session } => *session,
-            Effect::CreateNode { owner, .. } => *owner,
+            Effect::CreateNode { lifetime, .. } => lifetime.owner(),
             Effect::OpenSession { session, .. } => {
                 hold!(
                     session.0 == zxid.to_u64(),

@@ -43,6 +43,9 @@ fn everything(tree: &Tree) -> (Vec<(RecordKey, Record)>, Vec<String>) {
     }
     indexes.push(format!("{:?}", tree.deadlines().collect::<Vec<_>>()));
     indexes.push(format!("{:?}", tree.timers().collect::<Vec<_>>()));
+    indexes.push(format!("{:?}", tree.quotas().collect::<Vec<_>>()));
+    indexes.push(format!("{:?}", tree.nodes_to_expire().collect::<Vec<_>>()));
+    indexes.push(format!("{:?}", tree.empty_containers().collect::<Vec<_>>()));
     for mount in ["/m", "/n"] {
         let mount = crate::tests::log::path(mount);
         indexes.push(tree.parked_at(&mount).to_string());

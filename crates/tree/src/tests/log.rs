@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use zareba_model::{
     Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, DigestMark, Effect, Ensemble,
-    ErrorCode, Fault, JoinToken, Limits, Mount, Outcome, ParkedCall, Password, Permissions,
-    PluginDescription, Principal, Revision, ServerId, SessionId, Sha256, Timer, Txn, Xid,
-    ZnodePath, Zxid,
+    ErrorCode, Fault, JoinToken, Lifetime, Limits, Mount, Outcome, ParkedCall, Password,
+    Permissions, PluginDescription, Principal, Quota, Revision, ServerId, SessionId, Sha256, Timer,
+    Txn, Xid, ZnodePath, Zxid,
 };
 
 use crate::tree::Tree;
@@ -127,7 +127,7 @@ impl Leader {
     }
 
     fn effects(&mut self, tree: &Tree, zxid: Zxid) -> Vec<Effect> {
-        match self.random.below(17) {
+        match self.random.below(19) {
             0..=4 => self.create(tree),
             5..=6 => self.set(tree),
             7..=9 => self.delete(tree),
@@ -137,6 +137,8 @@ impl Leader {
             13 => self.end(tree),
             14 => self.timer(tree),
             15 => self.membership(tree),
+            16 => self.guard(tree),
+            17 => self.quota(tree),
             _ => self.plugin(tree, zxid),
         }
     }
@@ -184,10 +186,25 @@ impl Leader {
             return Vec::new();
         }
         let sessions: Vec<_> = tree.sessions().map(|session| session.id).collect();
-        let owner = match self.random.below(3) {
-            0 => self.random.pick(&sessions).unwrap_or(SessionId::NONE),
-            _ => SessionId::NONE,
+        let lifetime = match (self.random.below(6), self.random.pick(&sessions)) {
+            (0 | 1, Some(session)) => Lifetime::Ephemeral(session),
+            (2, _) => Lifetime::Container,
+            (3, _) => Lifetime::Ttl(1 + self.random.below(9)),
+            _ => Lifetime::Persistent,
         };
+        let acl = self.acl();
+        let parent_created = tree.node(parent.as_str()).unwrap().created() + 1;
+        let data = self.random.data();
+        vec![Effect::CreateNode {
+            path,
+            data,
+            acl,
+            lifetime,
+            parent_created,
+        }]
+    }
+
+    fn acl(&mut self) -> Acl {
         let entry = AclEntry {
             permissions: Permissions::READ,
             principal: Principal {
@@ -195,16 +212,38 @@ impl Leader {
                 id: "CN=app".to_owned(),
             },
         };
-        let acl = Acl(vec![entry; self.random.below(2) as usize]);
-        let parent_created = tree.node(parent.as_str()).unwrap().created() + 1;
-        let data = self.random.data();
-        vec![Effect::CreateNode {
+        Acl(vec![entry; self.random.below(2) as usize])
+    }
+
+    fn guard(&mut self, tree: &Tree) -> Vec<Effect> {
+        let acl = self.acl();
+        if self.random.below(4) == 0 {
+            return vec![Effect::SetAcl {
+                path: path("/zareba"),
+                acl,
+                aversion: tree.administrators().1 + 1,
+            }];
+        }
+        let path = self.random.pick(&Self::nodes(tree)).unwrap();
+        let aversion = tree.node(path.as_str()).unwrap().stat().aversion + 1;
+        vec![Effect::SetAcl {
             path,
-            data,
             acl,
-            owner,
-            parent_created,
+            aversion,
         }]
+    }
+
+    fn quota(&mut self, tree: &Tree) -> Vec<Effect> {
+        let path = self.random.pick(&Self::nodes(tree)).unwrap();
+        let quota = match self.random.below(3) {
+            0 => Quota::default(),
+            _ => Quota {
+                nodes_soft: Some(self.random.below(5)),
+                bytes_hard: Some(self.random.below(9)),
+                ..Quota::default()
+            },
+        };
+        vec![Effect::SetQuota { path, quota }]
     }
 
     fn set(&mut self, tree: &Tree) -> Vec<Effect> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use zareba_model::{Effect, EventKind, SessionId, Stat, Txn, ZnodePath, Zxid};
+use zareba_model::{Effect, EventKind, Lifetime, SessionId, Stat, Txn, Usage, ZnodePath, Zxid};
 
 use crate::tests::log::Leader;
 
@@ -20,7 +20,10 @@ fn apply(model: &mut Model, zxid: Zxid, txn: &Txn) -> Vec<(String, EventKind)> {
     for effect in &txn.effects {
         match effect {
             Effect::CreateNode {
-                path, data, owner, ..
+                path,
+                data,
+                lifetime,
+                ..
             } => {
                 let stat = Stat {
                     czxid: zxid,
@@ -28,7 +31,7 @@ fn apply(model: &mut Model, zxid: Zxid, txn: &Txn) -> Vec<(String, EventKind)> {
                     pzxid: zxid,
                     ctime: txn.time,
                     mtime: txn.time,
-                    ephemeral_owner: *owner,
+                    lifetime: *lifetime,
                     data_length: data.len() as u32,
                     ..Stat::default()
                 };
@@ -50,6 +53,12 @@ fn apply(model: &mut Model, zxid: Zxid, txn: &Txn) -> Vec<(String, EventKind)> {
                 model.remove(path.as_str()).unwrap();
                 events.push((path.to_string(), EventKind::Deleted));
                 events.push(list_changed(model, path, zxid, -1));
+            }
+            Effect::SetAcl { path, aversion, .. } => {
+                if let Some(node) = model.get_mut(path.as_str()) {
+                    node.stat.aversion += 1;
+                    assert_eq!(node.stat.aversion, *aversion);
+                }
             }
             Effect::SetEnsemble(_) => {
                 events.push(("/zareba/ensemble".to_owned(), EventKind::Changed));
@@ -96,7 +105,7 @@ fn every_node_stat_list_event_and_digest_is_the_models() {
             let events = changes
                 .events
                 .iter()
-                .map(|(path, kind)| (path.to_string(), *kind));
+                .map(|change| (change.path.to_string(), change.kind));
             assert_eq!(events.collect::<Vec<_>>(), expected);
             let tree = &leader.tree;
             assert_eq!(
@@ -122,8 +131,32 @@ fn every_node_stat_list_event_and_digest_is_the_models() {
                 names
             );
         }
+        for (path, quota, usage) in leader.tree.quotas() {
+            assert!(!quota.is_none());
+            let below = |key: &str| ZnodePath::parse(key).unwrap().is_within(path);
+            let held = model.iter().filter(|(key, _)| below(key));
+            let held = held.map(|(_, plain)| plain.data.len() as u64);
+            let expected = Usage {
+                nodes: held.clone().count() as u64,
+                bytes: held.sum(),
+            };
+            assert_eq!(usage, expected, "{path}");
+        }
+        let (mut due, mut empty) = (Vec::new(), Vec::new());
+        for (path, Plain { stat, .. }) in model.iter().filter(|(_, it)| it.stat.num_children == 0) {
+            match stat.lifetime {
+                Lifetime::Ttl(ms) => due.push((stat.mtime + ms, path.as_str())),
+                Lifetime::Container if stat.cversion > 0 => empty.push(path.as_str()),
+                _ => {}
+            }
+        }
+        due.sort_unstable();
+        let found = leader.tree.nodes_to_expire();
+        assert!(found.map(|(due, path)| (due, path.as_str())).eq(due));
+        let found = leader.tree.empty_containers();
+        assert!(found.map(ZnodePath::as_str).eq(empty));
         for session in leader.tree.sessions() {
-            let owned = |plain: &Plain| plain.stat.ephemeral_owner == session.id;
+            let owned = |plain: &Plain| plain.stat.lifetime.owner() == session.id;
             let expected: Vec<_> = model.iter().filter(|(_, plain)| owned(plain)).collect();
             let found = leader.tree.ephemerals(session.id);
             assert!(

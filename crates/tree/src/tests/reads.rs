@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use zareba_model::{
     Acked, Acl, Answer, CallId, Cause, ChildrenPage, DigestMark, Effect, Ensemble, ErrorCode,
-    EventKind, Outcome, ParkedCall, Password, ServerId, SessionId, Txn, Xid, Zxid,
+    EventKind, Lifetime, Outcome, ParkedCall, Password, PathsPage, Quota, Read, ServerId,
+    SessionId, Txn, Usage, Xid, Zxid,
 };
 
 use crate::tests::log::path;
@@ -25,7 +26,7 @@ fn create(at: &str, parent_created: u64) -> Effect {
         path: path(at),
         data: Bytes::from_static(b"x"),
         acl: Acl::open(),
-        owner: SessionId::NONE,
+        lifetime: Lifetime::Persistent,
         parent_created,
     }
 }
@@ -337,7 +338,10 @@ fn the_ensemble_is_a_node_that_tells_its_watchers() {
         Cause::System,
     );
     assert!(changes.ensemble_changed);
-    assert_eq!(changes.events, [(node.clone(), EventKind::Changed)]);
+    let [event] = changes.events.as_slice() else {
+        panic!("one event is expected");
+    };
+    assert_eq!((&event.path, event.kind), (&node, EventKind::Changed));
     let Ok(Outcome::Got { data, stat }) = tree.get(&node) else {
         panic!("expected the node");
     };
@@ -359,4 +363,138 @@ fn the_ensemble_is_a_node_that_tells_its_watchers() {
     assert_eq!((stat.version, stat.mzxid), (6, tree.applied()));
     assert_eq!(tree.highest_server(), ServerId(2));
     assert_eq!(tree.digest(), tree.recomputed_digest());
+}
+
+#[test]
+fn what_is_below_a_node_is_counted_and_a_quota_tells_when_it_is_passed() {
+    let mut tree = Tree::default();
+    let quota = Quota {
+        nodes_soft: Some(2),
+        bytes_hard: Some(9),
+        ..Quota::default()
+    };
+    let set = Effect::SetQuota {
+        path: path("/a"),
+        quota,
+    };
+    let below = |tree: &Tree, at: &str| tree.count(&path(at));
+    apply(
+        &mut tree,
+        vec![create("/a", 1), create("/a/b", 1), set],
+        Cause::System,
+    );
+    assert_eq!(below(&tree, "/a"), Ok(Outcome::Counted(1)));
+    assert_eq!(below(&tree, "/"), Ok(Outcome::Counted(2)));
+    assert_eq!(below(&tree, "/no").unwrap_err().code, ErrorCode::NoNode);
+    let changes = apply(&mut tree, vec![create("/a/b/c", 1)], Cause::System);
+    assert_eq!(changes.quotas_passed, [path("/a")]);
+    let changes = apply(&mut tree, vec![create("/a/b/d", 2)], Cause::System);
+    assert_eq!(changes.quotas_passed, [], "it was passed before");
+    let used = Usage { nodes: 4, bytes: 4 };
+    assert_eq!(tree.quota("/a"), Some((quota, used)));
+    let list = tree.children(&path("/zareba/quotas"), &ChildrenPage::default());
+    assert_eq!(names(list).0, ["%2Fa"]);
+    let Ok(Outcome::Got { data, .. }) = tree.get(&path("/zareba/quotas/%2Fa")) else {
+        panic!("the quota is shown");
+    };
+    let shown: serde_json::Value = serde_json::from_slice(&data).unwrap();
+    assert_eq!(
+        (&shown["nodes"], &shown["bytes_hard"]),
+        (&4.into(), &9.into())
+    );
+    let gone = ["/a/b/c", "/a/b/d", "/a/b", "/a"];
+    let gone = gone.map(|at| Effect::DeleteNode { path: path(at) });
+    apply(&mut tree, gone.to_vec(), Cause::System);
+    assert!(tree.quota("/a").is_some(), "a quota outlives its node");
+    assert_eq!(below(&tree, "/a").unwrap_err().code, ErrorCode::NoNode);
+}
+
+#[test]
+fn ephemeral_nodes_are_listed_by_path_in_pages_of_one_session_or_of_all() {
+    let mut tree = Tree::default();
+    let owned = |at: &str, created, session| {
+        let Effect::CreateNode {
+            path, data, acl, ..
+        } = create(at, created)
+        else {
+            unreachable!();
+        };
+        Effect::CreateNode {
+            path,
+            data,
+            acl,
+            lifetime: Lifetime::Ephemeral(SessionId(session)),
+            parent_created: created,
+        }
+    };
+    let effects = vec![
+        create("/a", 1),
+        owned("/a/1", 1, 7),
+        owned("/a/2", 2, 8),
+        owned("/a/3", 3, 7),
+        owned("/b", 2, 7),
+    ];
+    apply(&mut tree, effects, Cause::System);
+    let list = |session: Option<u64>, under: &str, after: Option<&str>, limit| {
+        let read = Read::Ephemerals {
+            session: session.map(SessionId),
+            under: path(under),
+            page: PathsPage {
+                after: after.map(path),
+                limit,
+            },
+        };
+        let Ok(Outcome::Paths { paths, more }) = tree.read(&read) else {
+            panic!("paths are expected");
+        };
+        let paths: Vec<_> = paths.iter().map(|path| path.as_str().to_owned()).collect();
+        (paths.join(" "), more)
+    };
+    assert_eq!(
+        list(None, "/", None, 0),
+        ("/a/1 /a/2 /a/3 /b".to_owned(), false)
+    );
+    assert_eq!(list(None, "/a", None, 2), ("/a/1 /a/2".to_owned(), true));
+    assert_eq!(
+        list(None, "/a", Some("/a/2"), 2),
+        ("/a/3".to_owned(), false)
+    );
+    assert_eq!(
+        list(Some(7), "/a", None, 0),
+        ("/a/1 /a/3".to_owned(), false)
+    );
+    assert_eq!(list(Some(9), "/", None, 0), (String::new(), false));
+}
+
+#[test]
+fn an_access_control_list_is_read_with_its_version_and_the_reserved_subtree_has_one() {
+    use zareba_model::{AclEntry, Permissions, Principal};
+    let mut tree = Tree::default();
+    let acl = Acl(vec![AclEntry {
+        permissions: Permissions::ADMIN,
+        principal: Principal {
+            scheme: "x509".to_owned(),
+            id: "CN=op".to_owned(),
+        },
+    }]);
+    let set = |at: &str| Effect::SetAcl {
+        path: path(at),
+        acl: acl.clone(),
+        aversion: 1,
+    };
+    apply(
+        &mut tree,
+        vec![create("/a", 1), set("/a"), set("/zareba")],
+        Cause::System,
+    );
+    for at in ["/a", "/zareba"] {
+        let Ok(Outcome::GotAcl { acl: found, stat }) = tree.acl(&path(at)) else {
+            panic!("{at} has a list");
+        };
+        assert_eq!((found, stat.aversion), (acl.clone(), 1), "{at}");
+    }
+    let Ok(Outcome::GotAcl { acl: found, .. }) = tree.acl(&path("/")) else {
+        panic!("the root has one");
+    };
+    assert!(found.is_open());
 }

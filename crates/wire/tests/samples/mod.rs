@@ -3,6 +3,7 @@
 //! The `match`es without a wildcard make a new variant fail to compile here until it has a sample.
 
 mod ensemble;
+mod kernel;
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,12 @@ use zareba_model::plugin::GuestEvent;
 use zareba_model::{
     Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, Change, ChildrenPage, CreateMode,
     DigestMark, Effect, EnsembleChange, EnsembleOp, Epoch, ErrorCode, Event, EventKind, Fault,
-    Forward, Limits, Mount, Op, OpDescription, Outcome, ParkedCall, Password, Permissions,
-    PluginDescription, PluginOp, Principal, Read, Refused, Relay, Revision, ServerId, ServerStatus,
-    SessionId, Sha256, Stat, Timer, Txn, WatchDescription, WatchKind, WatchSpec, Write, Xid,
-    ZnodePath, Zxid,
+    Forward, Lifetime, Limits, Mount, Op, OpDescription, Outcome, ParkedCall, Password,
+    Permissions, PluginDescription, PluginOp, Principal, Read, Refused, Relay, Revision, ServerId,
+    ServerStatus, SessionId, Sha256, Stat, Timer, Txn, WatchDescription, WatchKind, WatchOp,
+    WatchSpec, Write, Xid, ZnodePath, Zxid,
 };
-use zareba_wire::{ClientMessage, Hello, JoinMessage, Joined, ServerMessage, Welcome};
+use zareba_wire::{ClientMessage, Hello, JoinMessage, Joined, ServerMessage, SessionKind, Welcome};
 
 use ensemble::{ensemble, ensemble_effects, ensemble_ops, relays_of_the_ensemble};
 
@@ -56,7 +57,7 @@ fn stat() -> Stat {
         version: 3,
         cversion: 4,
         aversion: 5,
-        ephemeral_owner: SESSION,
+        lifetime: Lifetime::Ephemeral(SESSION),
         data_length: 6,
         num_children: 7,
     }
@@ -84,6 +85,7 @@ pub(crate) fn client() -> Vec<(String, ClientMessage)> {
     let hellos = [
         ("open", Hello::Open { timeout_ms: 30_000 }),
         ("attach", attach),
+        ("local", kernel::local()),
     ];
     let mut samples = vec![
         ("client-ping".to_owned(), ClientMessage::Ping),
@@ -91,7 +93,11 @@ pub(crate) fn client() -> Vec<(String, ClientMessage)> {
         ("client-join".to_owned(), ClientMessage::Join(join())),
     ];
     for (name, hello) in hellos {
-        let message = ClientMessage::Hello { version: 1, hello };
+        let message = ClientMessage::Hello {
+            version: 1,
+            hello,
+            claims: vec![kernel::claim()],
+        };
         samples.push((format!("client-hello-{name}"), message));
     }
     for (name, op) in ops() {
@@ -105,7 +111,7 @@ pub(crate) fn client() -> Vec<(String, ClientMessage)> {
     for (_, sample) in &samples {
         match sample {
             ClientMessage::Hello { hello, .. } => match hello {
-                Hello::Open { .. } | Hello::Attach { .. } => {}
+                Hello::Open { .. } | Hello::Attach { .. } | Hello::Local { .. } => {}
             },
             ClientMessage::Request { .. } | ClientMessage::Ping | ClientMessage::Status => {}
             ClientMessage::Join(_) => {}
@@ -155,6 +161,8 @@ fn ops() -> Vec<(String, Op)> {
         (format!("ensemble-{name}"), op)
     };
     samples.extend(ensemble_ops().map(on_ensemble));
+    let kernel = kernel::ops().into_iter();
+    samples.extend(kernel.map(|(name, op)| (name.to_owned(), op)));
     for (_, sample) in &samples {
         match sample {
             Op::LinearizableRead(_) => {}
@@ -165,9 +173,15 @@ fn ops() -> Vec<(String, Op)> {
             },
             Op::Write(Write::Ensemble(EnsembleOp::AddToken { .. })) => {}
             Op::Read(Read::Get { .. } | Read::Exists { .. } | Read::Children { .. }) => {}
+            Op::Read(Read::Acl { .. } | Read::Count { .. } | Read::Ephemerals { .. }) => {}
+            Op::Read(Read::WhoAmI) | Op::MultiRead { .. } | Op::Authenticate(_) => {}
+            Op::Watch(WatchOp::Add { .. } | WatchOp::Remove { .. }) => {}
+            Op::Write(Write::DeleteSubtree { .. } | Write::SetQuota { .. }) => {}
+            Op::Write(Write::KillSession(_)) => {}
             Op::Write(Write::Change(change)) => match change {
                 Change::Create { .. } | Change::Set { .. } => {}
                 Change::Delete { .. } | Change::Check { .. } => {}
+                Change::SetAcl { .. } => {}
             },
             Op::Write(Write::Plugin(op)) => match op {
                 PluginOp::PushChunk { .. } | PluginOp::Register { .. } => {}
@@ -277,6 +291,7 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
         version: 1,
         session: SESSION,
         password: PASSWORD,
+        kind: SessionKind::Full,
         timeout_ms: 30_000,
         server: ServerId(3),
         zxid: Zxid::new(2, 9),
@@ -361,7 +376,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
         stat: stat(),
         more: true,
     };
-    let samples = vec![
+    let mut samples = vec![
         ("created", Ok(created)),
         ("set", Ok(Outcome::Set(stat()))),
         ("deleted", Ok(Outcome::Deleted)),
@@ -386,6 +401,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
             Err(Fault::new(ErrorCode::Plugin(409), "held")),
         ),
     ];
+    samples.extend(kernel::answers());
     for outcome in samples
         .iter()
         .filter_map(|(_, answer)| answer.as_ref().ok())
@@ -396,6 +412,10 @@ fn answers() -> Vec<(&'static str, Answer)> {
             Outcome::Children { .. } | Outcome::Synced | Outcome::Called(_) => {}
             Outcome::PluginDone | Outcome::Closed => {}
             Outcome::EnsembleChanged { .. } | Outcome::TokenAdded => {}
+            Outcome::GotAcl { .. } | Outcome::Counted(_) | Outcome::Paths { .. } => {}
+            Outcome::Identities(_) | Outcome::MultiRead(_) | Outcome::Watching { .. } => {}
+            Outcome::Unwatched | Outcome::Authenticated(_) | Outcome::QuotaSet => {}
+            Outcome::SubtreeDeleted { .. } | Outcome::SessionKilled => {}
         }
     }
     samples
@@ -513,9 +533,11 @@ pub(crate) fn txns() -> Vec<(String, Txn)> {
         ),
     ];
     let effects = node_effects().into_iter().chain(plugin_effects());
+    let effects = effects.chain(kernel::effects());
     for (name, effect) in effects.chain(ensemble_effects()) {
         match &effect {
             Effect::CreateNode { .. } | Effect::SetNode { .. } | Effect::DeleteNode { .. } => {}
+            Effect::SetAcl { .. } | Effect::SetQuota { .. } => {}
             Effect::OpenSession { .. } | Effect::AttachSession { .. } => {}
             Effect::CloseSession { .. } | Effect::ParkCall(_) | Effect::EndCall { .. } => {}
             Effect::SetTimer(_) | Effect::ClearTimer { .. } | Effect::StoreChunk { .. } => {}
@@ -534,7 +556,7 @@ fn node_effects() -> Vec<(&'static str, Effect)> {
         path: path("/a/b"),
         data: data(),
         acl: acl(),
-        owner: SESSION,
+        lifetime: Lifetime::Ephemeral(SESSION),
         parent_created: 4,
     };
     let set = Effect::SetNode {

@@ -1,0 +1,12 @@
+//! What a session may ask and what comes of it, on one server that leads itself, with a disk that writes
+//! at once. Must never know how servers agree.
+
+mod access;
+mod ends;
+mod local;
+mod model;
+mod property;
+mod quotas;
+mod solo;
+mod subtrees;
+mod watches;
