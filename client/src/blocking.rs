@@ -35,4 +35,4 @@ mod watch;
 
 pub use client::Client;
 pub use lock::{Lock, LockGuard};
-pub use watch::Watch;
+pub use watch::{Watch, WatchStream};

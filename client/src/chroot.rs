@@ -72,7 +72,8 @@ impl Chroot {
         }
     }
 
-    fn relative(&self, path: ZnodePath) -> Result<ZnodePath, Error> {
+    /// A path that a server gave, as the caller knows it.
+    pub(crate) fn relative(&self, path: ZnodePath) -> Result<ZnodePath, Error> {
         let Some(prefix) = &self.prefix else {
             return Ok(path);
         };
@@ -88,7 +89,8 @@ impl Chroot {
             Change::Create { path, .. }
             | Change::Set { path, .. }
             | Change::Delete { path, .. }
-            | Change::Check { path, .. } => path,
+            | Change::Check { path, .. }
+            | Change::SetAcl { path, .. } => path,
         };
         *path = self.absolute(path.clone())?;
         Ok(change)

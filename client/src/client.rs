@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 use zareba_model::{ErrorCode, Op, Outcome, SessionId, Zxid};
+use zareba_wire::SessionKind;
 
 use crate::chroot::Chroot;
 use crate::config::{ClientBuilder, Config};
@@ -62,7 +63,12 @@ impl Client {
 
     pub(crate) async fn open(config: Config) -> Result<Self, Error> {
         let dialer = Dialer::new(&config.profile)?;
-        let session = Arc::new(Session::new(config.session_timeout));
+        let session = Session::new(
+            config.session_timeout,
+            config.entrance,
+            config.claims.clone(),
+        );
+        let session = Arc::new(session);
         let client = Self {
             handle: Arc::new(Handle {
                 session: Arc::clone(&session),
@@ -110,9 +116,16 @@ impl Client {
 
     // The session.
 
-    /// The session's name. It stays the same on every server.
+    /// The session's name. A full session's stays the same on every server; a local one has another at
+    /// each.
     pub fn session_id(&self) -> SessionId {
         self.handle.session.id()
+    }
+
+    /// What the session is good for now: a [local](ClientBuilder::local) one becomes a full one with
+    /// its first write, for good.
+    pub fn session_kind(&self) -> SessionKind {
+        self.handle.session.kind()
     }
 
     /// How the session stands, now and later.
@@ -127,7 +140,7 @@ impl Client {
     }
 
     /// Closes the session, for all clones: its ephemeral nodes and locks are gone when this
-    /// returns. What was asked before is answered before; what is asked later is refused. A dropped future
+    /// returns. A local session has none and ends with its connection. What was asked before is answered before; what is asked later is refused. A dropped future
     /// closes it all the same, once it was polled.
     pub async fn close(&self) -> Result<(), Error> {
         let session = &self.handle.session;

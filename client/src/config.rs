@@ -1,12 +1,13 @@
 //! Where the servers are and how patient the client is, parsed once into valid values.
 //! Knows no connection.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use zareba_model::ServerStatus;
 use zareba_model::limits::{SESSION_TIMEOUT_MS_MAX, SESSION_TIMEOUT_MS_MIN};
+use zareba_model::{Claim, Credential, ServerStatus};
 
 use crate::connection::{DialError, Dialer};
 use crate::{Client, Error, RetryPolicy};
@@ -21,6 +22,9 @@ pub const SERVER_NAME: &str = "zareba.internal";
 /// ```toml
 /// endpoints = ["127.0.0.1:7181", "127.0.0.1:7182", "127.0.0.1:7183"]
 /// ca = "ca.pem" # relative to this file
+/// # Who the client is, for servers whose access control lists name it (scheme `x509`); both or neither:
+/// certificate = "app.pem"
+/// key = "app-key.pem"
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -30,6 +34,28 @@ pub struct Profile {
     pub ca_pem: String,
     /// The name that the servers' certificates carry.
     pub server_name: String,
+    /// Who the client is, if it wants to be known as somebody: its common name is an identity of the scheme
+    /// `x509`.
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// A certificate that a client shows, with its key. `Debug` hides the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, and those between it and the servers' authority for clients, in PEM.
+    pub certificate_pem: String,
+    /// Its private key, in PEM.
+    pub key_pem: Secret,
+}
+
+/// A text that must not be shown. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,6 +64,8 @@ struct ProfileFile {
     endpoints: Vec<String>,
     ca: PathBuf,
     server_name: Option<String>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 impl Profile {
@@ -50,30 +78,54 @@ impl Profile {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             ca_pem: ca_pem.into(),
             server_name: SERVER_NAME.to_owned(),
+            certificate: None,
         }
     }
 
-    /// Reads a profile file and the certificate file it names.
+    /// The same with a certificate to show, and its private key, both in PEM.
+    #[must_use]
+    pub fn with_certificate(
+        mut self,
+        certificate_pem: impl Into<String>,
+        key_pem: impl Into<String>,
+    ) -> Self {
+        self.certificate = Some(ClientCertificate {
+            certificate_pem: certificate_pem.into(),
+            key_pem: Secret(key_pem.into()),
+        });
+        self
+    }
+
+    /// Reads a profile file and the certificate files it names.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         Self::parse(&read(path)?, path, read)
     }
 
-    /// Reads the text of the profile file `path`; `read_ca` gets the place of the certificate file
-    /// that it names.
+    /// Reads the text of the profile file `path`; `read_pem` gets the places of the files that it names.
     pub fn parse(
         text: &str,
         path: &Path,
-        read_ca: impl FnOnce(&Path) -> Result<String, Error>,
+        mut read_pem: impl FnMut(&Path) -> Result<String, Error>,
     ) -> Result<Self, Error> {
         let file: ProfileFile = toml::from_str(text)
             .map_err(|error| Error::Configuration(format!("{}: {error}", path.display())))?;
-        let ca = path.parent().unwrap_or(Path::new("")).join(file.ca);
-        let mut profile = Self::new(file.endpoints, read_ca(&ca)?);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut profile = Self::new(file.endpoints, read_pem(&folder.join(file.ca))?);
         if let Some(server_name) = file.server_name {
             profile.server_name = server_name;
         }
-        Ok(profile)
+        match (file.certificate, file.key) {
+            (None, None) => Ok(profile),
+            (Some(certificate), Some(key)) => {
+                let certificate = read_pem(&folder.join(certificate))?;
+                Ok(profile.with_certificate(certificate, read_pem(&folder.join(key))?))
+            }
+            _ => Err(Error::Configuration(format!(
+                "{} names a certificate without a key, or a key without a certificate; both are needed",
+                path.display()
+            ))),
+        }
     }
 
     /// Asks each server about itself, without a session, for as long as `patience` each. The
@@ -115,6 +167,17 @@ pub struct ClientBuilder {
     linearizable_reads: bool,
     follow_members: bool,
     retry: RetryPolicy,
+    entrance: Entrance,
+    claims: Vec<Claim>,
+}
+
+/// What a session is to be when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// The whole ensemble's.
+    Full,
+    /// One server's alone; also of one without a leader.
+    Local { read_only: bool },
 }
 
 /// The same with every value known to be valid.
@@ -129,6 +192,8 @@ pub(crate) struct Config {
     pub(crate) linearizable_reads: bool,
     pub(crate) follow_members: bool,
     pub(crate) retry: RetryPolicy,
+    pub(crate) entrance: Entrance,
+    pub(crate) claims: Vec<Claim>,
 }
 
 impl Config {
@@ -152,7 +217,49 @@ impl ClientBuilder {
             linearizable_reads: false,
             follow_members: true,
             retry: RetryPolicy::default(),
+            entrance: Entrance::Full,
+            claims: Vec::new(),
         }
+    }
+
+    /// Begins with a local session: one of a single server, which costs no transaction and no quorum, for
+    /// reading and watching. It has no timeout, and holds nothing: when its connection breaks, it is begun
+    /// anew at another server, under another name, with its watches, which miss nothing, and never at
+    /// a server that is behind what was seen. It is searched for as long as
+    /// [`RetryPolicy::give_up`] says, which is for ever by default.
+    ///
+    /// Before the first write (a call of a plugin counts as one), it becomes a full session by itself, for
+    /// good. The write, and what is asked behind it, waits until it has; if the connection breaks before,
+    /// nothing was written, and the same is done at the next server.
+    /// [`Client::session_kind`] says what it is now.
+    pub fn local(mut self) -> Self {
+        if self.entrance == Entrance::Full {
+            self.entrance = Entrance::Local { read_only: false };
+        }
+        self
+    }
+
+    /// The same, and also at a server that has no leader, as in a minority of the ensemble: what it
+    /// reads may be old then. A linearizable read, a sync or a write waits for a leader, here or at
+    /// the next server.
+    pub fn read_only(mut self) -> Self {
+        self.entrance = Entrance::Local { read_only: true };
+        self
+    }
+
+    /// An identity that the client proves to every server it comes to: `user:password` for the scheme
+    /// `digest`. [`Client::authenticate`] adds one later. [`connect`](Self::connect) fails with
+    /// `AUTH_FAILED` if it proves nothing.
+    pub fn authenticate(
+        mut self,
+        scheme: impl Into<String>,
+        credential: impl Into<String>,
+    ) -> Self {
+        self.claims.push(Claim {
+            scheme: scheme.into(),
+            credential: Credential(credential.into()),
+        });
+        self
     }
 
     /// What the client does on a lost connection, and how long it repeats what no leader would take.
@@ -233,6 +340,8 @@ impl ClientBuilder {
             linearizable_reads: self.linearizable_reads,
             follow_members: self.follow_members,
             retry: self.retry,
+            entrance: self.entrance,
+            claims: self.claims,
         })
     }
 }
@@ -250,6 +359,31 @@ mod tests {
         let profile = Profile::load(&file).unwrap();
         assert_eq!(profile, Profile::new(["a:1", "b:2"], "PEM"));
         assert_eq!(profile.server_name, "zareba.internal");
+    }
+
+    #[test]
+    fn a_profile_names_a_certificate_with_its_key_or_neither() {
+        let read = |path: &Path| Ok(path.display().to_string());
+        let parse = |more: &str| {
+            let text = format!("endpoints = [\"a:1\"]\nca = \"ca.pem\"\n{more}");
+            Profile::parse(&text, Path::new("/etc/client.toml"), read)
+        };
+        let profile = parse("certificate = \"app.pem\"\nkey = \"/keys/app.pem\"").unwrap();
+        let own = profile.certificate.clone().unwrap();
+        assert_eq!(own.certificate_pem, "/etc/app.pem");
+        assert_eq!(own.key_pem.0, "/keys/app.pem");
+        assert!(!format!("{profile:?}").contains("/keys"), "{profile:?}");
+        assert_eq!(parse("").unwrap().certificate, None);
+        for half in ["certificate = \"app.pem\"", "key = \"app.pem\""] {
+            let refused = parse(half).unwrap_err().to_string();
+            assert!(refused.contains("both are needed"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_in_no_debug_text() {
+        let builder = ClientBuilder::new().authenticate("digest", "me:hunter2");
+        assert!(!format!("{builder:?}").contains("hunter2"));
     }
 
     #[test]

@@ -9,16 +9,16 @@ use bytes::{Bytes, BytesMut};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TransportConfig};
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zareba_model::limits::FRAME_BYTES_MAX;
-use zareba_model::{Fault, ServerStatus, Sha256};
+use zareba_model::{Claim, Fault, ServerStatus, Sha256};
 use zareba_wire::client::{ALPN, VERSION};
 use zareba_wire::{
     ClientMessage, FrameDecoder, Hello, JoinMessage, Joined, ServerMessage, Welcome, WireError,
 };
 
-use crate::config::Profile;
+use crate::config::{ClientCertificate, Profile};
 use crate::pinned::Pinned;
 use crate::refusal::Refusal;
 use crate::{Error, limits};
@@ -65,7 +65,7 @@ pub(crate) enum DialError {
 }
 
 impl Dialer {
-    /// Trusts the profile's authority and nobody else.
+    /// Trusts the profile's authority and nobody else, and shows the profile's certificate if it has one.
     pub(crate) fn new(profile: &Profile) -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(profile.ca_pem.as_bytes()) {
@@ -78,8 +78,14 @@ impl Dialer {
         let tls = rustls::ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(untrusted)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let tls = match &profile.certificate {
+            None => tls.with_no_client_auth(),
+            Some(own) => {
+                let (chain, key) = parse_certificate(own)?;
+                tls.with_client_auth_cert(chain, key).map_err(unusable)?
+            }
+        };
         Self::with(tls, &profile.server_name)
     }
 
@@ -260,12 +266,13 @@ impl Receiver {
     }
 }
 
-/// The frame of a hello.
-pub(crate) fn encode_hello(hello: Hello) -> Result<Bytes, WireError> {
+/// The frame of a hello with those claims.
+pub(crate) fn encode_hello(hello: Hello, claims: Vec<Claim>) -> Result<Bytes, WireError> {
     let mut frame = BytesMut::new();
     let message = ClientMessage::Hello {
         version: VERSION,
         hello,
+        claims,
     };
     zareba_wire::encode_frame_within(&message, FRAME_BYTES_MAX, &mut frame)?;
     Ok(frame.freeze())
@@ -303,6 +310,25 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 fn untrusted(reason: impl ToString) -> Error {
     Error::Configuration(format!(
         "the profile's CA cannot be used: {}",
+        reason.to_string()
+    ))
+}
+
+fn parse_certificate(
+    own: &ClientCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
+    let chain = CertificateDer::pem_slice_iter(own.certificate_pem.as_bytes());
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(unusable)?;
+    if chain.is_empty() {
+        return Err(unusable("no certificate in it"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(own.key_pem.0.as_bytes()).map_err(unusable)?;
+    Ok((chain, key))
+}
+
+fn unusable(reason: impl ToString) -> Error {
+    Error::Configuration(format!(
+        "the profile's own certificate and key cannot be used: {}",
         reason.to_string()
     ))
 }

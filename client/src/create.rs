@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use zareba_model::{Acl, CreateMode, ErrorCode, PathError, Stat, ZnodePath};
@@ -21,6 +22,8 @@ pub struct CreateNode {
     acl: Acl,
     is_ephemeral: bool,
     is_sequential: bool,
+    is_container: bool,
+    ttl: Option<Duration>,
     with_parents: bool,
 }
 
@@ -41,7 +44,8 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// Errors: as those of [`create`](Self::create).
+    /// Errors: as those of [`create`](Self::create); [`Error::Configuration`] for options that exclude each
+    /// other.
     pub fn create_node(&self, path: impl IntoPath) -> CreateNode {
         CreateNode {
             client: self.clone(),
@@ -50,6 +54,8 @@ impl Client {
             acl: Acl::open(),
             is_ephemeral: false,
             is_sequential: false,
+            is_container: false,
+            ttl: None,
             with_parents: false,
         }
     }
@@ -75,6 +81,20 @@ impl CreateNode {
         self
     }
 
+    /// Whether it is deleted by itself once it has had children and has had none for a while: ten to twenty
+    /// seconds. It is neither sequential, nor ephemeral, nor with a time to live.
+    pub fn container(mut self) -> Self {
+        self.is_container = true;
+        self
+    }
+
+    /// Whether it is deleted by itself once nobody has set its data for so long, 100 ms at least, while it
+    /// has no children. It is neither ephemeral nor a container.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
     /// Who may do what with it.
     pub fn acl(mut self, acl: Acl) -> Self {
         self.acl = acl;
@@ -89,19 +109,36 @@ impl CreateNode {
         self
     }
 
-    fn mode(&self) -> CreateMode {
-        match (self.is_ephemeral, self.is_sequential) {
-            (false, false) => CreateMode::Persistent,
-            (false, true) => CreateMode::PersistentSequential,
-            (true, false) => CreateMode::Ephemeral,
-            (true, true) => CreateMode::EphemeralSequential,
+    fn mode(&self) -> Result<CreateMode, Error> {
+        let ttl = self.ttl.map(|ttl| ttl.as_millis().try_into());
+        let ttl = ttl.map(|ms| ms.unwrap_or(u64::MAX));
+        match (
+            self.is_ephemeral,
+            self.is_container,
+            ttl,
+            self.is_sequential,
+        ) {
+            (false, false, None, false) => Ok(CreateMode::Persistent),
+            (false, false, None, true) => Ok(CreateMode::PersistentSequential),
+            (true, false, None, false) => Ok(CreateMode::Ephemeral),
+            (true, false, None, true) => Ok(CreateMode::EphemeralSequential),
+            (false, true, None, false) => Ok(CreateMode::Container),
+            (false, false, Some(ms), false) => Ok(CreateMode::Ttl(ms)),
+            (false, false, Some(ms), true) => Ok(CreateMode::TtlSequential(ms)),
+            (false, true, None, true) => Err(excluded(
+                "a container has a name of its own, not a sequential one",
+            )),
+            _ => Err(excluded(
+                "a node is ephemeral, or a container, or has a time to live; choose one",
+            )),
         }
     }
 
     async fn create(self) -> Result<(ZnodePath, Stat), Error> {
+        let mode = self.mode()?;
         // The handle's own root may be missing too: from here on paths are those of the whole tree.
         let path = self.client.absolute(self.path.clone()?)?;
-        let created = self.attempt(&path).await;
+        let created = self.attempt(&path, mode).await;
         let is_orphan = |error: &Error| error.is(ErrorCode::NoNode);
         if !self.with_parents || !created.as_ref().is_err_and(is_orphan) {
             return self.seen(created?);
@@ -119,7 +156,7 @@ impl CreateNode {
         });
         // All at once: requests of a session are executed in the order in which they are made.
         let parents = futures::future::join_all(parents);
-        match futures::future::join(parents, self.attempt(&path)).await {
+        match futures::future::join(parents, self.attempt(&path, mode)).await {
             (_, Ok(created)) => self.seen(created),
             (parents, Err(error)) if is_orphan(&error) => {
                 // The reason is the first parent that could not be made.
@@ -131,10 +168,14 @@ impl CreateNode {
         }
     }
 
-    async fn attempt(&self, path: &ZnodePath) -> Result<(ZnodePath, Stat), Error> {
+    async fn attempt(
+        &self,
+        path: &ZnodePath,
+        mode: CreateMode,
+    ) -> Result<(ZnodePath, Stat), Error> {
         let whole = self.client.whole();
         whole
-            .create_with(path, self.data.clone(), self.mode(), self.acl.clone())
+            .create_with(path, self.data.clone(), mode, self.acl.clone())
             .await
     }
 
@@ -151,6 +192,10 @@ impl IntoFuture for CreateNode {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.create())
     }
+}
+
+fn excluded(advice: &str) -> Error {
+    Error::Configuration(advice.to_owned())
 }
 
 /// The parents of a path, the nearest first, without the root, which is always there.

@@ -72,7 +72,7 @@ impl Driver {
                 LinkEnd::Expired => return self.session.end(Error::SessionExpired),
                 LinkEnd::Closed => return self.session.end(Error::Closed),
                 LinkEnd::Failed(error) => return self.session.end(error),
-                LinkEnd::Lost(_) if self.session.is_abandoned() => {
+                LinkEnd::Lost(_) if self.session.is_abandoned() || self.session.may_leave() => {
                     return self.session.end(Error::Closed);
                 }
                 LinkEnd::Lost(reason) => self.last_failure = reason,
@@ -114,14 +114,17 @@ impl Driver {
     async fn serve(&mut self, link: Link, welcome: &Welcome) -> LinkEnd {
         let Link { send, recv, guard } = link;
         tracing::debug!(session = %welcome.session, server = %welcome.server, "attached");
-        self.session.attached(welcome);
+        if let Err(end) = self.session.attached(welcome) {
+            return end;
+        }
         let began = clock::now();
+        let patience = self.config.attempt_timeout(self.search.endpoints.len());
         let session = &*self.session;
         let end = tokio::select! {
             biased;
             end = read(session, recv) => end,
             end = write(session, send) => end,
-            end = keep_alive(session, &guard) => end,
+            end = keep_alive(session, &guard, patience) => end,
             () = guard.refused() => LinkEnd::Lost("nobody listens at the server's address".to_owned()),
             end = abandoned(session) => end,
         };
@@ -160,16 +163,21 @@ impl Driver {
 
     /// When there is no sense in searching any more.
     fn deadline(&self) -> Instant {
-        let Some(expires) = self.session.expires() else {
+        let give_up = self.config.retry.give_up;
+        let give_up = give_up.map(|it| it.min(limits::PATIENCE_MAX));
+        if let Some(expires) = self.session.expires() {
+            let given_up = give_up.map(|it| self.session.last_heard() + it);
+            return given_up.map_or(expires, |given_up| expires.min(given_up));
+        }
+        // A session of one server holds nothing that could be lost; only a farewell does not wait long.
+        let Some(since) = self.session.adrift_since() else {
             return self.patience;
         };
-        let patience = self
-            .config
-            .retry
-            .give_up
-            .map(|it| it.min(limits::PATIENCE_MAX));
-        let given_up = patience.map(|it| self.session.last_heard() + it);
-        given_up.map_or(expires, |given_up| expires.min(given_up))
+        let patience = match self.session.is_closing() {
+            true => Some(self.session.timeout()),
+            false => give_up,
+        };
+        since + patience.unwrap_or(limits::PATIENCE_MAX)
     }
 }
 
@@ -248,7 +256,7 @@ async fn write(session: &Session, mut send: SendStream) -> LinkEnd {
                     tokio::task::yield_now().await;
                 }
             }
-            Err(error) => return LinkEnd::Failed(Error::Protocol(error.to_string())),
+            Err(end) => return end,
         }
     }
 }
@@ -256,17 +264,25 @@ async fn write(session: &Session, mut send: SendStream) -> LinkEnd {
 /// Pings when nothing was sent for a third of the timeout, so that the session lives; and, while
 /// an answer is owed, when nothing was heard for a little, so that a dead server is found soon.
 /// A server of which not one datagram comes after a ping is left long before one that only does
-/// not answer: its host or process is gone, while the other may be catching its breath.
-async fn keep_alive(session: &Session, guard: &Guard) -> LinkEnd {
+/// not answer: its host or process is gone, while the other may be catching its breath. One that lets
+/// a session of its own not become one of the ensemble within `patience` is left too.
+async fn keep_alive(session: &Session, guard: &Guard, patience: Duration) -> LinkEnd {
+    let began = clock::now();
     let mut probe = limits::PROBE;
-    let mut asked = clock::now();
+    let mut asked = began;
     // What had come when the last ping left; nothing once it is known to have been followed.
     let mut before = None;
     loop {
         let pulse = session.pulse(probe > limits::PROBE);
         let now = clock::now();
         let silence = limits::silence(pulse.timeout);
-        let mut dead = pulse.last_heard + pulse.timeout * 2 / 3;
+        // Only what answers counts, or a path that is broken the other way would seem whole. An answer
+        // that was long in coming leaves less time to those behind it.
+        let mut dead = pulse.answered.max(began) + pulse.timeout * 2 / 3;
+        dead = dead.min(pulse.answered + pulse.timeout);
+        if let Some(opening) = pulse.opening {
+            dead = dead.min(opening + patience);
+        }
         if let Some(count) = before {
             if pulse.last_heard > asked || guard.datagrams() != count {
                 before = None;
@@ -281,7 +297,7 @@ async fn keep_alive(session: &Session, guard: &Guard) -> LinkEnd {
             probe = limits::PROBE;
         }
         if now >= dead {
-            return LinkEnd::Lost("the server has been silent for too long".to_owned());
+            return LinkEnd::Lost("the server has not answered for too long".to_owned());
         }
         if now >= due && before.is_none() {
             before = Some(guard.datagrams());

@@ -67,13 +67,13 @@ mod clock;
 mod limits;
 
 mod config;
-pub use config::{ClientBuilder, Profile, SERVER_NAME};
+pub use config::{ClientBuilder, ClientCertificate, Profile, SERVER_NAME, Secret};
 
 mod client;
 pub use client::Client;
 
 mod tree;
-pub use tree::ChildrenList;
+pub use tree::{ChildrenList, PathsList};
 
 mod create;
 pub use create::CreateNode;
@@ -87,6 +87,16 @@ pub use path::IntoPath;
 
 mod multi;
 pub use multi::Multi;
+
+mod multi_read;
+pub use multi_read::{Answers, MultiRead, Question};
+
+mod quota;
+
+mod identity;
+
+mod sessions;
+pub use sessions::{SessionInfo, SessionsList};
 
 mod plugin;
 
@@ -112,8 +122,17 @@ pub use session::Status;
 
 mod pending;
 
+mod liveness;
+mod progress;
+
 mod watch;
 pub use watch::Watch;
+
+mod stream;
+pub use stream::WatchStream;
+
+mod add_watch;
+pub use add_watch::AddWatch;
 
 mod driver;
 
@@ -127,10 +146,13 @@ pub use error::Error;
 /// What a server that has joined is given.
 pub use zareba_wire::Joined;
 
+/// What a session is good for.
+pub use zareba_wire::SessionKind;
+
 /// The nouns that requests and answers are made of.
 pub use zareba_model as model;
 pub use zareba_model::{
-    Acl, AclEntry, Change, ChildrenPage, CreateMode, ErrorCode, Event, EventKind, Fault, Limits,
-    Outcome, PathError, Permissions, Principal, ServerId, ServerStatus, SessionId, Sha256, Stat,
-    WatchKind, ZnodePath, Zxid,
+    Acl, AclEntry, Change, ChildrenPage, CreateMode, Ensemble, ErrorCode, Event, EventKind, Fault,
+    Lifetime, Limits, Member, MemberRole, Outcome, PathError, PathsPage, Permissions, Principal,
+    Quota, ServerId, ServerStatus, SessionId, Sha256, Stat, Usage, WatchKind, ZnodePath, Zxid,
 };

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use zareba_model::limits::{FRAME_BYTES_MAX, SESSION_OUTSTANDING_MAX, SESSION_PARKED_MAX};
+use zareba_model::limits::{
+    EVENTS_MISSED_MAX, FRAME_BYTES_MAX, SESSION_OUTSTANDING_MAX, SESSION_PARKED_MAX,
+};
 
 /// Requests in flight, calls apart. A little below what the server reads, so that the stream is
 /// never stopped by our own doing.
@@ -10,6 +12,18 @@ pub(crate) const OUTSTANDING_MAX: usize = SESSION_OUTSTANDING_MAX - 24;
 
 /// Calls in flight. Parked ones wait for long and must not stop the requests that end them.
 pub(crate) const CALLS_MAX: usize = SESSION_PARKED_MAX;
+
+/// Requests under way at once that take watches back. They need no caller's room, and fit into what
+/// [`OUTSTANDING_MAX`] leaves free.
+pub(crate) const REMOVALS_MAX: usize = 16;
+
+/// Events that wait for the reader of one stream: more than a server tells at once of the past, so that a
+/// reader who has just begun has time.
+pub(crate) const STREAM_EVENTS_MAX: usize = 16_384;
+
+/// Sessions listed at once: with their first thousand ephemeral nodes each, of usual names, they fit into
+/// one message.
+pub(crate) const SESSIONS_PAGE: u32 = 100;
 
 /// Places of the window of xids. All requests in flight fit; only parked calls are moved out.
 pub(crate) const WINDOW_MAX: usize = 4 * SESSION_OUTSTANDING_MAX;
@@ -70,5 +84,7 @@ pub(crate) const REGISTER_PATIENCE: Duration = Duration::from_secs(120);
 
 const _: () = {
     assert!(OUTSTANDING_MAX < WINDOW_MAX);
+    assert!(OUTSTANDING_MAX + REMOVALS_MAX < SESSION_OUTSTANDING_MAX);
+    assert!(EVENTS_MISSED_MAX < STREAM_EVENTS_MAX);
     assert!(FRAME_OVERHEAD_BYTES < FRAME_BYTES_MAX);
 };

@@ -70,6 +70,15 @@ impl Multi {
         self
     }
 
+    /// A new access control list, if the list has the version named; its outcome is
+    /// [`Outcome::Set`](crate::Outcome::Set).
+    pub fn set_acl(mut self, path: impl IntoPath, acl: Acl, version: Option<u64>) -> Self {
+        if let Some(path) = self.checked(path) {
+            self.changes.push(Change::SetAcl { path, acl, version });
+        }
+        self
+    }
+
     /// Nothing, but all is refused unless the node is there and has the version named.
     pub fn check(mut self, path: impl IntoPath, version: Option<u64>) -> Self {
         if let Some(path) = self.checked(path) {

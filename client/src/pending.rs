@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot;
 use zareba_model::limits::ACKED_EXCEPT_MAX;
-use zareba_model::{Acked, Op, Outcome, Xid};
+use zareba_model::{Acked, Op, Outcome, Write, Xid};
 
+use crate::stream::WatchStream;
 use crate::watch::Watch;
 use crate::{Error, limits};
 
@@ -39,6 +40,8 @@ pub(crate) struct Reply {
     pub(crate) outcome: Outcome,
     /// The watch that was left, if one was asked for.
     pub(crate) watch: Option<Watch>,
+    /// The watch that stays, if one was asked for.
+    pub(crate) stream: Option<WatchStream>,
 }
 
 /// See the file's head.
@@ -89,27 +92,47 @@ impl Pending {
         Ok(request)
     }
 
+    /// What the next request asks that the current connection has not carried.
+    pub(crate) fn peek_unsent(&self) -> Option<&Op> {
+        let xid = self.unsent_xid()?;
+        self.get(xid).map(|request| &request.op)
+    }
+
     /// The next request that the current connection has not carried, which it has after this.
     pub(crate) fn next_unsent(&mut self) -> Option<(Xid, &mut Request)> {
-        if self.unsent < self.first {
-            let straggler = self.stragglers.range(self.unsent..).next();
-            if let Some(xid) = straggler.map(|(xid, _)| *xid) {
-                self.unsent = xid + 1;
-                return self
-                    .stragglers
-                    .get_mut(&xid)
-                    .map(|request| (Xid(xid), request));
-            }
-            self.unsent = self.first;
-        }
-        let start = usize::try_from(self.unsent - self.first).ok()?;
-        let unsent = self.window.range(start.min(self.window.len())..);
-        let skipped = unsent.take_while(|request| request.is_none()).count();
-        let index = start + skipped;
-        let xid = self.first + index as u64;
-        let request = self.window.get_mut(index)?.as_mut()?;
+        let xid = self.unsent_xid()?;
         self.unsent = xid + 1;
-        Some((Xid(xid), request))
+        let request = match self.place(xid) {
+            None => self.stragglers.get_mut(&xid),
+            Some(place) => self.window.get_mut(place).and_then(Option::as_mut),
+        };
+        request.map(|request| (Xid(xid), request))
+    }
+
+    fn unsent_xid(&self) -> Option<u64> {
+        if self.unsent < self.first
+            && let Some((xid, _)) = self.stragglers.range(self.unsent..).next()
+        {
+            return Some(*xid);
+        }
+        let start = self.unsent.max(self.first);
+        let place = self.place(start)?;
+        let unsent = self.window.range(place.min(self.window.len())..);
+        let skipped = unsent.take_while(|request| request.is_none()).count();
+        let xid = start + skipped as u64;
+        self.get(xid).map(|_| xid)
+    }
+
+    fn get(&self, xid: u64) -> Option<&Request> {
+        match self.place(xid) {
+            None => self.stragglers.get(&xid),
+            Some(place) => self.window.get(place)?.as_ref(),
+        }
+    }
+
+    /// Where in the window; `None` for what lies before it.
+    fn place(&self, xid: u64) -> Option<usize> {
+        usize::try_from(xid.checked_sub(self.first)?).ok()
     }
 
     /// A new connection has carried nothing yet.
@@ -132,6 +155,13 @@ impl Pending {
     /// True if no request waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.window.is_empty() && self.stragglers.is_empty()
+    }
+
+    /// True if the session's end is all that is waited for.
+    pub(crate) fn is_only_the_end(&self) -> bool {
+        let mut waiting = self.stragglers.values().chain(self.window.iter().flatten());
+        let is_end = |request: &Request| matches!(request.op, Op::Write(Write::CloseSession));
+        waiting.next().is_some_and(is_end) && waiting.next().is_none()
     }
 
     /// Every waiting request, in xid order; none waits after this.
@@ -172,9 +202,11 @@ mod tests {
 
     fn sent(pending: &mut Pending) -> Vec<u64> {
         let mut xids = Vec::new();
-        while let Some((xid, _)) = pending.next_unsent() {
+        while pending.peek_unsent().is_some() {
+            let (xid, _) = pending.next_unsent().unwrap();
             xids.push(xid.0);
         }
+        assert!(pending.next_unsent().is_none());
         xids
     }
 

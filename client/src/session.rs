@@ -7,7 +7,10 @@
 //!      +------------+-----------+--> Expired or Closed
 //! ```
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod size;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,16 +18,17 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::Instant;
 use zareba_model::limits::FRAME_BYTES_MAX;
 use zareba_model::{
-    Acked, Answer, ErrorCode, Event, Fault, Op, Outcome, Password, ServerId, SessionId, Write, Xid,
-    Zxid,
+    Acked, Claim, ErrorCode, Fault, Op, ServerId, SessionId, WatchOp, Write, Xid, Zxid,
 };
-use zareba_wire::{ClientMessage, Hello, ServerMessage, Welcome, WireError};
+use zareba_wire::{ClientMessage, ServerMessage, SessionKind, Welcome, WireError};
 
-use crate::pending::{Pending, Reply, Request};
-use crate::watch::{WatchTable, Watcher};
+use crate::config::Entrance;
+use crate::pending::{Reply, Request};
 use crate::{Error, clock, connection, limits};
+use size::estimate;
+use state::{Effects, State};
 
-/// How a session stands.
+/// How a session stands. [`Client::session_kind`](crate::Client::session_kind) says what it is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// No server has been found yet.
@@ -32,11 +36,11 @@ pub enum Status {
     /// A server holds it.
     Attached(ServerId),
     /// The server is gone and another one is searched. Requests wait; ephemeral nodes and locks
-    /// are still held, until the session's timeout.
+    /// are still held, until the session's timeout. A local session holds none and has no timeout.
     Lost,
     /// It is over, by the word of a server or by the client's own clock: ephemeral nodes and locks
     /// are gone, or will be as soon as the servers can see to it. No server is needed to learn this:
-    /// it is so when none was heard of for the session's timeout.
+    /// it is so when nothing that was sent within the session's timeout has been answered.
     Expired,
     /// The client was closed, or gave up; a request tells why.
     Closed,
@@ -50,7 +54,7 @@ pub(crate) type Receipt = oneshot::Receiver<Result<Reply, Error>>;
 pub(crate) struct Session {
     state: Mutex<State>,
     /// Wakes the writer.
-    pub(crate) outgoing: Notify,
+    pub(crate) outgoing: Arc<Notify>,
     /// Wakes the heartbeat, which sleeps long while nothing is owed.
     pub(crate) owed: Notify,
     /// Tells the driver that nobody is left to ask anything.
@@ -58,42 +62,6 @@ pub(crate) struct Session {
     requests: Semaphore,
     calls: Semaphore,
     status: watch::Sender<Status>,
-}
-
-#[derive(Debug)]
-struct State {
-    pending: Pending,
-    watches: WatchTable,
-    identity: Option<(SessionId, Password)>,
-    timeout: Duration,
-    last_zxid: Zxid,
-    members: Members,
-    last_heard: Instant,
-    last_sent: Instant,
-    ping_due: bool,
-    /// Invariant: true only while the writer waits, or is about to wait, for `outgoing`.
-    writer_waits: bool,
-    /// The same for the heartbeat and `owed`.
-    heartbeat_rests: bool,
-    closing: bool,
-    abandoned: bool,
-    end: Option<Error>,
-}
-
-/// Where the ensemble's members are, as a server has told last.
-#[derive(Debug, Default)]
-struct Members {
-    version: u64,
-    addresses: Vec<String>,
-}
-
-impl Members {
-    /// A server that is behind tells what was.
-    fn learn(&mut self, version: u64, addresses: Vec<String>) {
-        if version >= self.version {
-            *self = Self { version, addresses };
-        }
-    }
 }
 
 /// Why a connection serves no more.
@@ -109,19 +77,16 @@ pub(crate) enum LinkEnd {
     Failed(Error),
 }
 
-/// What callers are to be told, in order.
-#[derive(Debug)]
-enum Telling {
-    Answer(oneshot::Sender<Result<Reply, Error>>, Result<Reply, Error>),
-    Events(Vec<Watcher>, Event),
-}
-
 /// What the heartbeat goes by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pulse {
     pub(crate) timeout: Duration,
     pub(crate) last_heard: Instant,
     pub(crate) last_sent: Instant,
+    /// When the newest message that has been answered was sent.
+    pub(crate) answered: Instant,
+    /// Since when a session of one server waits to become one of the ensemble.
+    pub(crate) opening: Option<Instant>,
     /// True if a request waits for its answer.
     pub(crate) owed: bool,
     /// True unless a ping still waits for the writer, which a server stops that reads no further.
@@ -129,27 +94,13 @@ pub(crate) struct Pulse {
 }
 
 impl Session {
-    /// A session that no server knows yet.
-    pub(crate) fn new(timeout: Duration) -> Self {
-        let now = clock::now();
+    /// A session that no server knows yet, which proves those claims to each.
+    pub(crate) fn new(timeout: Duration, entrance: Entrance, claims: Vec<Claim>) -> Self {
+        let outgoing = Arc::new(Notify::new());
+        let state = State::new(timeout, entrance, claims, Arc::clone(&outgoing));
         Self {
-            state: Mutex::new(State {
-                pending: Pending::new(),
-                watches: WatchTable::default(),
-                identity: None,
-                timeout,
-                last_zxid: Zxid::ZERO,
-                members: Members::default(),
-                last_heard: now,
-                last_sent: now,
-                ping_due: false,
-                writer_waits: false,
-                heartbeat_rests: false,
-                closing: false,
-                abandoned: false,
-                end: None,
-            }),
-            outgoing: Notify::new(),
+            state: Mutex::new(state),
+            outgoing,
             owed: Notify::new(),
             abandoned: Notify::new(),
             requests: Semaphore::new(limits::OUTSTANDING_MAX),
@@ -202,13 +153,17 @@ impl Session {
 
     /// The session's name; none before the first server was found.
     pub(crate) fn id(&self) -> SessionId {
-        let identity = self.lock().identity;
-        identity.map_or(SessionId::NONE, |(session, _)| session)
+        self.lock().id()
+    }
+
+    /// What it is good for now.
+    pub(crate) fn kind(&self) -> SessionKind {
+        self.lock().kind()
     }
 
     /// The newest state of the tree that this client has seen.
     pub(crate) fn last_zxid(&self) -> Zxid {
-        self.lock().last_zxid
+        self.lock().progress.seen()
     }
 
     /// Why nothing can be asked any more.
@@ -226,6 +181,12 @@ impl Session {
             return Err(Error::Closed);
         }
         state.closing = matches!(op, Op::Write(Write::CloseSession));
+        if let Op::Watch(WatchOp::Add {
+            path, recursive, ..
+        }) = &op
+        {
+            state.streams.asked(path, *recursive);
+        }
         state.pending.push(Request {
             op,
             answer,
@@ -249,13 +210,17 @@ impl Session {
     pub(crate) fn hello(&self) -> Result<Bytes, Error> {
         loop {
             let mut state = self.lock();
-            let hello = state.hello();
-            match connection::encode_hello(hello) {
+            let (hello, claims) = state.hello();
+            match connection::encode_hello(hello, claims) {
                 Ok(frame) => return Ok(frame),
                 Err(WireError::TooLarge { .. }) => {
                     let shed = state.watches.shed_half();
+                    let readers = match shed.is_empty() {
+                        true => state.streams.shed_half(),
+                        false => Vec::new(),
+                    };
                     drop(state);
-                    if shed.is_empty() {
+                    if shed.is_empty() && readers.is_empty() {
                         return Err(Error::Protocol(
                             "a hello without watches is too large".into(),
                         ));
@@ -263,33 +228,27 @@ impl Session {
                     for watcher in shed {
                         let _gone = watcher.send(Err(Error::WatchLost));
                     }
+                    for reader in readers {
+                        reader.end(Error::WatchLost);
+                    }
                 }
                 Err(error) => return Err(Error::Protocol(error.to_string())),
             }
         }
     }
 
-    /// A server holds the session now.
-    pub(crate) fn attached(&self, welcome: &Welcome) {
-        let now = clock::now();
-        let mut state = self.lock();
-        state.identity = Some((welcome.session, welcome.password));
-        state.timeout = Duration::from_millis(welcome.timeout_ms.into());
-        state.last_zxid = state.last_zxid.max(welcome.zxid);
-        state.last_heard = now;
-        state.last_sent = now;
-        state.ping_due = false;
-        state.pending.unsend();
-        drop(state);
+    /// A server holds the session now, over a new connection.
+    pub(crate) fn attached(&self, welcome: &Welcome) -> Result<(), LinkEnd> {
+        self.lock().attached(welcome)?;
         self.status.send_replace(Status::Attached(welcome.server));
+        Ok(())
     }
 
     /// The server is gone.
     pub(crate) fn lost(&self) {
         let mut state = self.lock();
-        state.writer_waits = false;
-        state.heartbeat_rests = false;
-        let known = state.identity.is_some();
+        state.lost();
+        let known = state.has_begun();
         drop(state);
         if known {
             self.status.send_replace(Status::Lost);
@@ -301,16 +260,35 @@ impl Session {
         self.lock().members.addresses.clone()
     }
 
-    /// When the session must be taken for expired unless a server is heard of; `None` before
-    /// there is a session.
+    /// When the session must be taken for expired unless a server answers what is sent meanwhile;
+    /// `None` for one that no timeout ends.
     pub(crate) fn expires(&self) -> Option<Instant> {
         let state = self.lock();
-        state.identity.map(|_| state.last_heard + state.timeout)
+        let answered = state.liveness.answered();
+        state.identity.map(|_| answered + state.timeout)
+    }
+
+    /// When a server last said anything to a session that no timeout ends; `None` for others, and before
+    /// the first server was found.
+    pub(crate) fn adrift_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        let is_adrift = state.identity.is_none() && state.has_begun();
+        is_adrift.then_some(state.last_heard)
     }
 
     /// When a server last said anything.
     pub(crate) fn last_heard(&self) -> Instant {
         self.lock().last_heard
+    }
+
+    /// True if nothing is lost with the connection.
+    pub(crate) fn may_leave(&self) -> bool {
+        self.lock().may_leave()
+    }
+
+    /// The timeout that the servers granted, or that they will be asked for.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.lock().timeout
     }
 
     /// True once the session's end has been asked for.
@@ -330,48 +308,48 @@ impl Session {
 
     /// Moves what is to be sent next into `batch`. False if there is nothing, in which case
     /// `outgoing` tells when there is.
-    pub(crate) fn next_batch(&self, batch: &mut BytesMut) -> Result<bool, WireError> {
+    pub(crate) fn next_batch(&self, batch: &mut BytesMut) -> Result<bool, LinkEnd> {
+        let failed = |error: WireError| LinkEnd::Failed(Error::Protocol(error.to_string()));
         let mut state = self.lock();
-        let state = &mut *state;
-        let acked = state.pending.acked();
-        while batch.len() < limits::BATCH_BYTES {
-            let Some((xid, request)) = state.pending.next_unsent() else {
-                break;
-            };
-            encode_request(xid, acked.clone(), request, batch)?;
+        state.write_requests(batch).map_err(failed)?;
+        if state.ping_due {
+            // Beside requests too, which may wait long for their answers.
+            state.ping_due = false;
+            state.write_ping(batch).map_err(failed)?;
         }
-        if batch.is_empty() && state.ping_due {
-            zareba_wire::encode_frame(&ClientMessage::Ping, batch)?;
+        if !batch.is_empty() {
+            state.last_sent = clock::now();
+            return Ok(true);
         }
-        if batch.is_empty() {
-            state.writer_waits = true;
-            return Ok(false);
+        if state.may_leave() {
+            return Err(LinkEnd::Closed);
         }
-        // Any message is a sign of life; requests make a ping needless.
-        state.ping_due = false;
-        state.last_sent = clock::now();
-        Ok(true)
+        state.writer_waits = true;
+        Ok(false)
     }
 
     /// Takes in what the server has said and tells everybody concerned, in the server's order.
     pub(crate) fn absorb(&self, messages: &mut Vec<ServerMessage>) -> Result<(), LinkEnd> {
-        let mut tellings = Vec::with_capacity(messages.len());
-        let (mut requests, mut calls) = (0, 0);
+        let mut effects = Effects {
+            tellings: Vec::with_capacity(messages.len()),
+            ..Effects::default()
+        };
+        let mut opened = None;
         let mut state = self.lock();
         state.last_heard = clock::now();
         let mut result = Ok(());
         for message in messages.drain(..) {
             result = match message {
                 ServerMessage::Reply { xid, zxid, answer } => {
-                    state.last_zxid = state.last_zxid.max(zxid);
-                    state.reply(xid, answer, &mut tellings, &mut requests, &mut calls)
+                    state.reply(xid, zxid, answer, &mut effects)
                 }
                 ServerMessage::Event(event) => {
-                    state.event(event, &mut tellings);
+                    state.event(event, &mut effects);
                     Ok(())
                 }
                 ServerMessage::Pong { zxid } => {
-                    state.last_zxid = state.last_zxid.max(zxid);
+                    state.caught_up(zxid, &mut effects);
+                    state.liveness.ponged();
                     Ok(())
                 }
                 ServerMessage::Goodbye(fault) => Err(goodbye(fault)),
@@ -379,23 +357,32 @@ impl Session {
                     state.members.learn(version, addresses);
                     Ok(())
                 }
-                ServerMessage::Welcome(_) | ServerMessage::Status(_) | ServerMessage::Joined(_) => {
-                    Err(LinkEnd::Lost(
-                        "the server said what nobody asked".to_owned(),
-                    ))
+                ServerMessage::Welcome(welcome) => {
+                    opened = Some(welcome.server);
+                    state.opened(&welcome, &mut effects)
                 }
+                ServerMessage::Status(_) | ServerMessage::Joined(_) => Err(LinkEnd::Lost(
+                    "the server said what nobody asked".to_owned(),
+                )),
             };
             if result.is_err() {
                 break;
             }
         }
+        let wakes_writer = effects.wakes_writer && std::mem::take(&mut state.writer_waits);
         drop(state);
+        if wakes_writer {
+            self.outgoing.notify_one();
+        }
+        if let (Some(server), Ok(())) = (opened, &result) {
+            self.status.send_replace(Status::Attached(server));
+        }
         // Waking callers needs no lock; the callers may want it.
-        for telling in tellings {
+        for telling in effects.tellings {
             telling.tell();
         }
-        give_back(&self.requests, requests);
-        give_back(&self.calls, calls);
+        give_back(&self.requests, effects.requests);
+        give_back(&self.calls, effects.calls);
         result
     }
 
@@ -420,6 +407,8 @@ impl Session {
             timeout: state.timeout,
             last_heard: state.last_heard,
             last_sent: state.last_sent,
+            answered: state.liveness.answered(),
+            opening: state.opening,
             owed,
             pinged: !state.ping_due,
         }
@@ -434,6 +423,7 @@ impl Session {
         state.end = Some(end.clone());
         let requests = state.pending.drain();
         let watchers = state.watches.drain();
+        let readers = state.streams.drain();
         drop(state);
         self.requests.close();
         self.calls.close();
@@ -449,6 +439,9 @@ impl Session {
         }
         for watcher in watchers {
             let _gone = watcher.send(Err(end.clone()));
+        }
+        for reader in readers {
+            reader.end(end.clone());
         }
     }
 
@@ -466,80 +459,13 @@ impl Session {
     }
 }
 
-impl State {
-    fn hello(&mut self) -> Hello {
-        match self.identity {
-            None => Hello::Open {
-                timeout_ms: u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX),
-            },
-            Some((session, password)) => Hello::Attach {
-                session,
-                password,
-                last_zxid: self.last_zxid,
-                watches: self.watches.specs(),
-            },
-        }
-    }
-
-    fn reply(
-        &mut self,
-        xid: Xid,
-        answer: Answer,
-        tellings: &mut Vec<Telling>,
-        requests: &mut usize,
-        calls: &mut usize,
-    ) -> Result<(), LinkEnd> {
-        let taken = self.pending.take(xid);
-        let taken = taken.map_err(|_| LinkEnd::Lost(format!("xid {} was never used", xid.0)))?;
-        let Some(request) = taken else {
-            return Ok(());
-        };
-        if request.counted {
-            *(if is_call(&request.op) {
-                calls
-            } else {
-                requests
-            }) += 1;
-        }
-        let closed = matches!(answer, Ok(Outcome::Closed));
-        let reply = answer.map_err(Error::from).map(|outcome| Reply {
-            watch: self.watches.register(&request.op, &outcome),
-            outcome,
-        });
-        tellings.push(Telling::Answer(request.answer, reply));
-        if closed { Err(LinkEnd::Closed) } else { Ok(()) }
-    }
-
-    fn event(&mut self, event: Event, tellings: &mut Vec<Telling>) {
-        self.last_zxid = self.last_zxid.max(event.zxid);
-        let mut watchers = Vec::new();
-        self.watches.fire(&event, &mut watchers);
-        tellings.push(Telling::Events(watchers, event));
-    }
-}
-
-impl Telling {
-    /// Callers who have gone are no error: what they asked for was done and is acknowledged.
-    fn tell(self) {
-        match self {
-            Self::Answer(caller, reply) => {
-                let _gone = caller.send(reply);
-            }
-            Self::Events(watchers, event) => {
-                for watcher in watchers {
-                    let _gone = watcher.send(Ok(event.clone()));
-                }
-            }
-        }
-    }
-}
-
 /// What a server's last word means for the session. What is wrong with the client itself is so
 /// at every server; anything else may be otherwise at the next one.
 pub(crate) fn goodbye(fault: Fault) -> LinkEnd {
     match fault.code {
         ErrorCode::SessionExpired => LinkEnd::Expired,
         ErrorCode::NoAuth
+        | ErrorCode::AuthFailed
         | ErrorCode::BadArguments
         | ErrorCode::MarshallingError
         | ErrorCode::TooLarge => LinkEnd::Failed(Error::Refused(fault)),
@@ -571,52 +497,4 @@ fn give_back(room: &Semaphore, permits: usize) {
     if permits > 0 {
         room.add_permits(permits);
     }
-}
-
-/// At least as many bytes as the request will take, cheaply. An xid is spent for good, so that
-/// what cannot be sent must be refused before it gets one.
-fn estimate(op: &Op) -> usize {
-    use zareba_model::limits::ADDRESS_BYTES_MAX;
-    use zareba_model::{Change, PluginOp, Read};
-    let change = |change: &Change| {
-        let data = match change {
-            Change::Create { data, acl, .. } => {
-                let entries = acl.0.iter().map(|entry| {
-                    let principal = &entry.principal;
-                    principal.scheme.len() + principal.id.len() + limits::ITEM_OVERHEAD_BYTES
-                });
-                data.len() + entries.sum::<usize>()
-            }
-            Change::Set { data, .. } => data.len(),
-            Change::Delete { .. } | Change::Check { .. } => 0,
-        };
-        data + change.path().as_str().len() + limits::ITEM_OVERHEAD_BYTES
-    };
-    let variable = match op {
-        Op::Read(read) | Op::LinearizableRead(read) => match read {
-            Read::Get { path, .. } | Read::Exists { path, .. } => path.as_str().len(),
-            Read::Children { path, page, .. } => {
-                path.as_str().len() + page.prefix.len() + page.after.as_ref().map_or(0, String::len)
-            }
-        },
-        Op::Write(Write::Change(one)) => change(one),
-        Op::Write(Write::Multi(changes)) => changes.iter().map(change).sum(),
-        Op::Write(Write::Plugin(PluginOp::PushChunk { data, .. })) => data.len(),
-        Op::Write(Write::Plugin(PluginOp::Mount {
-            name, path, config, ..
-        })) => {
-            let pairs = config.iter();
-            let pairs = pairs.map(|(k, v)| k.len() + v.len() + limits::ITEM_OVERHEAD_BYTES);
-            name.len() + path.as_str().len() + pairs.sum::<usize>()
-        }
-        Op::Write(Write::Plugin(
-            PluginOp::Register { name, .. } | PluginOp::Activate { name, .. },
-        )) => name.len(),
-        Op::Write(Write::Plugin(PluginOp::Unmount { path })) => path.as_str().len(),
-        // Two addresses at most.
-        Op::Write(Write::Ensemble(_)) => 2 * ADDRESS_BYTES_MAX,
-        Op::Write(Write::CloseSession) | Op::Sync => 0,
-        Op::Call { mount, op, input } => mount.as_str().len() + op.len() + input.len(),
-    };
-    variable + limits::FRAME_OVERHEAD_BYTES
 }

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Change, ChildrenPage, CreateMode, Op, Outcome, Read, Stat, Write, ZnodePath,
+    Acl, Change, ChildrenPage, CreateMode, ErrorCode, Op, Outcome, PathsPage, Read, SessionId,
+    Stat, Write, ZnodePath,
 };
 
 use crate::client::unexpected;
@@ -16,6 +17,15 @@ pub struct ChildrenList {
     pub names: Vec<String>,
     /// The parent's stat.
     pub stat: Stat,
+    /// True if there are more behind the last one.
+    pub more: bool,
+}
+
+/// Some of several paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathsList {
+    /// In order.
+    pub paths: Vec<ZnodePath>,
     /// True if there are more behind the last one.
     pub more: bool,
 }
@@ -151,6 +161,99 @@ impl Client {
         Ok(names)
     }
 
+    /// How many nodes are below a node, itself not counted.
+    ///
+    /// Refused with `NO_NODE`, `NO_AUTH`, `TOO_LARGE` (more than 200,000; [`quota`](Self::quota) knows the
+    /// number without a count). Dropping the future leaves nothing.
+    pub async fn count(&self, path: impl IntoPath) -> Result<u64, Error> {
+        let path = self.absolute(path)?;
+        match self.read(Read::Count { path }).await?.outcome {
+            Outcome::Counted(count) => Ok(count),
+            other => Err(unexpected("a count", &other)),
+        }
+    }
+
+    /// The ephemeral nodes at or below `under`, in order: those of one session, or of all. Long lists come
+    /// in pages: what is created or deleted meanwhile may or may not be among them.
+    ///
+    /// Refused with `NO_AUTH`. Dropping the future leaves nothing.
+    pub async fn ephemerals(
+        &self,
+        session: Option<SessionId>,
+        under: impl IntoPath,
+    ) -> Result<Vec<ZnodePath>, Error> {
+        let (under, mut all) = (under.into_path()?, Vec::new());
+        let mut page = PathsPage::default();
+        loop {
+            let PathsList { paths, more } = self.ephemerals_page(session, &under, page).await?;
+            all.extend(paths);
+            match all.last() {
+                Some(last) if more => {
+                    let after = Some(last.clone());
+                    page = PathsPage { after, limit: 0 };
+                }
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// One page of them.
+    pub async fn ephemerals_page(
+        &self,
+        session: Option<SessionId>,
+        under: impl IntoPath,
+        page: PathsPage,
+    ) -> Result<PathsList, Error> {
+        let under = self.absolute(under)?;
+        let after = page.after.map(|after| self.absolute(after)).transpose()?;
+        let limit = page.limit;
+        let page = PathsPage { after, limit };
+        let read = Read::Ephemerals {
+            session,
+            under,
+            page,
+        };
+        match self.read(read).await?.outcome {
+            Outcome::Paths { paths, more } => {
+                let paths = paths.into_iter().map(|path| self.relative(path));
+                let paths = paths.collect::<Result<_, _>>()?;
+                Ok(PathsList { paths, more })
+            }
+            other => Err(unexpected("a list of ephemeral nodes", &other)),
+        }
+    }
+
+    /// A node's access control list and stat; the list's version is the stat's `aversion`. An empty list is
+    /// open to everybody. Hashes of passwords are hidden from who does not administer the node.
+    ///
+    /// Refused with `NO_NODE`, `NO_AUTH` (it takes READ or ADMIN). Dropping the future leaves nothing.
+    pub async fn get_acl(&self, path: impl IntoPath) -> Result<(Acl, Stat), Error> {
+        let path = self.absolute(path)?;
+        match self.read(Read::Acl { path }).await?.outcome {
+            Outcome::GotAcl { acl, stat } => Ok((acl, stat)),
+            other => Err(unexpected("a question for a list", &other)),
+        }
+    }
+
+    /// Replaces a node's access control list, if the list has the version named, and returns the node's new
+    /// stat. The principal `auth:` stands for whom the session has proved to be by `digest` or `x509`.
+    ///
+    /// Refused with `NO_NODE`, `BAD_VERSION`, `NO_AUTH` (it takes ADMIN), `INVALID_ACL`, `TOO_LARGE`.
+    ///
+    /// Cancellation: a dropped future may or may not have replaced it; the list's version tells.
+    pub async fn set_acl(
+        &self,
+        path: impl IntoPath,
+        acl: Acl,
+        version: Option<u64>,
+    ) -> Result<Stat, Error> {
+        let path = self.absolute(path)?;
+        match self.change(Change::SetAcl { path, acl, version }).await? {
+            Outcome::Set(stat) => Ok(stat),
+            other => Err(unexpected("a set of a list", &other)),
+        }
+    }
+
     /// Replaces a node's data, if it has the version named, and returns its new stat.
     ///
     /// Refused with `NO_NODE`, `BAD_VERSION`, `NO_AUTH`, `TOO_LARGE`.
@@ -187,6 +290,36 @@ impl Client {
         match self.change(Change::Delete { path, version }).await? {
             Outcome::Deleted => Ok(()),
             other => Err(unexpected("a delete", &other)),
+        }
+    }
+
+    /// Ends a node and everything below it, and returns how many nodes that were.
+    ///
+    /// Up to 10,000 nodes go in one transaction: all or none. More take several, from the leaves upwards:
+    /// in between, others see a part of it gone, and may create nodes in the rest, which go too.
+    ///
+    /// Refused with `NO_NODE`, `NO_AUTH` (it takes DELETE on the parent of each), `BAD_ARGUMENTS` for the
+    /// root. What earlier transactions deleted is gone then.
+    ///
+    /// Cancellation: a dropped future may or may not have ended some or all of it, and asks for no more.
+    pub async fn delete_all(&self, path: impl IntoPath) -> Result<u64, Error> {
+        let path = self.absolute(path)?;
+        let mut total = 0;
+        loop {
+            let path = path.clone();
+            let op = Op::Write(Write::DeleteSubtree { path });
+            match self.request(op).await.map(|reply| reply.outcome) {
+                Ok(Outcome::SubtreeDeleted { deleted, more }) => {
+                    total += deleted;
+                    if !more {
+                        return Ok(total);
+                    }
+                }
+                // Somebody else has ended the rest.
+                Err(error) if total > 0 && error.is(ErrorCode::NoNode) => return Ok(total),
+                Ok(other) => return Err(unexpected("a deletion", &other)),
+                Err(error) => return Err(error),
+            }
         }
     }
 

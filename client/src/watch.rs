@@ -7,14 +7,15 @@ use std::task::{Context, Poll};
 
 use futures::Stream;
 use tokio::sync::oneshot;
-use zareba_model::{Event, EventKind, Op, Outcome, Read, WatchKind, WatchSpec, ZnodePath};
+use zareba_model::{Event, Op, Outcome, Read, WatchKind, WatchSpec, ZnodePath};
 
 use crate::Error;
 use crate::chroot::Chroot;
 
 /// The one event of a one-time watch, as a future or as a stream of one item.
 ///
-/// It stays in force when the session moves to another server; what happened meanwhile is told.
+/// It stays in force when the session moves to another server; what happened meanwhile is told. If nobody
+/// remembers that, the event is a [`Resync`](zareba_model::EventKind::Resync): read again what is watched.
 #[derive(Debug)]
 #[must_use = "a watch tells its event only to who awaits it"]
 pub struct Watch {
@@ -112,7 +113,7 @@ impl WatchTable {
         let Some(entries) = self.by_path.get_mut(&event.path) else {
             return;
         };
-        let waits = |entry: &mut Entry| is_for(event.kind, entry.kind);
+        let waits = |entry: &mut Entry| entry.kind.waits_for(event.kind, false);
         fired.extend(entries.extract_if(.., waits).map(|entry| entry.watcher));
         if entries.is_empty() {
             self.by_path.remove(&event.path);
@@ -163,18 +164,10 @@ impl WatchTable {
     }
 }
 
-fn is_for(event: EventKind, watch: WatchKind) -> bool {
-    match event {
-        EventKind::Created | EventKind::Changed => watch == WatchKind::Data,
-        EventKind::ChildrenChanged => watch == WatchKind::Children,
-        EventKind::Deleted => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zareba_model::{Stat, Zxid};
+    use zareba_model::{EventKind, Stat, Zxid};
 
     fn path(text: &str) -> ZnodePath {
         ZnodePath::parse(text).unwrap()
@@ -224,6 +217,15 @@ mod tests {
         assert_eq!(fire(&mut table, "/a", EventKind::Deleted), 0);
         assert_eq!(data.await.unwrap().kind, EventKind::Deleted);
         assert_eq!(children.await.unwrap().kind, EventKind::Deleted);
+    }
+
+    #[test]
+    fn a_resync_is_told_to_every_kind() {
+        let mut table = WatchTable::default();
+        let _data = watch_data(&mut table, "/a", false);
+        let _children = watch_children(&mut table, "/a");
+        assert_eq!(fire(&mut table, "/a/b", EventKind::Resync), 0);
+        assert_eq!(fire(&mut table, "/a", EventKind::Resync), 2);
     }
 
     #[test]

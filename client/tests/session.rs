@@ -10,8 +10,12 @@
 )]
 
 mod fake_server;
+mod liveness;
+mod local;
+mod operations;
 mod plugins;
 mod relay;
+mod watches;
 
 use std::time::{Duration, Instant};
 

@@ -9,14 +9,17 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zareba_model::{
-    Acl, ChildrenPage, CreateMode, EnsembleChange, Limits, Outcome, SessionId, Sha256, Stat,
-    ZnodePath, Zxid,
+    Acl, ChildrenPage, CreateMode, Ensemble, EnsembleChange, Limits, Outcome, PathsPage, Principal,
+    Quota, SessionId, Sha256, Stat, Usage, ZnodePath, Zxid,
 };
 
 use super::lock::Lock;
 use super::runtime::Home;
-use super::watch::Watch;
-use crate::{ChildrenList, ClientBuilder, CreateNode, Error, IntoPath, Invitation, Multi, Status};
+use super::watch::{Watch, WatchStream};
+use crate::{
+    AddWatch, Answers, ChildrenList, ClientBuilder, CreateNode, Error, IntoPath, Invitation, Multi,
+    MultiRead, PathsList, SessionInfo, SessionKind, SessionsList, Status,
+};
 
 /// A session with an ensemble, for threads. Clones share it, and threads that ask at the same time are
 /// in flight together.
@@ -59,7 +62,7 @@ impl Client {
         &self.inner
     }
 
-    fn watch(&self, watch: crate::Watch) -> Watch {
+    fn left(&self, watch: crate::Watch) -> Watch {
         Watch::new(&self.home, watch)
     }
 
@@ -135,7 +138,7 @@ impl Client {
     /// See [`crate::Client::get_and_watch`].
     pub fn get_and_watch(&self, path: impl IntoPath) -> Result<(Bytes, Stat, Watch), Error> {
         let (data, stat, watch) = self.wait(self.inner.get_and_watch(path))??;
-        Ok((data, stat, self.watch(watch)))
+        Ok((data, stat, self.left(watch)))
     }
 
     /// See [`crate::Client::exists`].
@@ -146,7 +149,7 @@ impl Client {
     /// See [`crate::Client::exists_and_watch`].
     pub fn exists_and_watch(&self, path: impl IntoPath) -> Result<(Option<Stat>, Watch), Error> {
         let (stat, watch) = self.wait(self.inner.exists_and_watch(path))??;
-        Ok((stat, self.watch(watch)))
+        Ok((stat, self.left(watch)))
     }
 
     /// See [`crate::Client::children`].
@@ -166,7 +169,7 @@ impl Client {
     /// See [`crate::Client::children_and_watch`].
     pub fn children_and_watch(&self, path: impl IntoPath) -> Result<(Vec<String>, Watch), Error> {
         let (names, watch) = self.wait(self.inner.children_and_watch(path))??;
-        Ok((names, self.watch(watch)))
+        Ok((names, self.left(watch)))
     }
 
     /// See [`crate::Client::set`].
@@ -197,6 +200,122 @@ impl Client {
     /// See [`crate::Client::sync`].
     pub fn sync(&self) -> Result<(), Error> {
         self.wait(self.inner.sync())?
+    }
+
+    /// See [`crate::Client::delete_all`].
+    pub fn delete_all(&self, path: impl IntoPath) -> Result<u64, Error> {
+        self.wait(self.inner.delete_all(path))?
+    }
+
+    /// See [`crate::Client::count`].
+    pub fn count(&self, path: impl IntoPath) -> Result<u64, Error> {
+        self.wait(self.inner.count(path))?
+    }
+
+    /// See [`crate::Client::ephemerals`].
+    pub fn ephemerals(
+        &self,
+        session: Option<SessionId>,
+        under: impl IntoPath,
+    ) -> Result<Vec<ZnodePath>, Error> {
+        self.wait(self.inner.ephemerals(session, under))?
+    }
+
+    /// See [`crate::Client::ephemerals_page`].
+    pub fn ephemerals_page(
+        &self,
+        session: Option<SessionId>,
+        under: impl IntoPath,
+        page: PathsPage,
+    ) -> Result<PathsList, Error> {
+        self.wait(self.inner.ephemerals_page(session, under, page))?
+    }
+
+    /// Reads several things from one point in time:
+    ///
+    /// ```no_run
+    /// # fn example(client: zareba_client::blocking::Client) -> Result<(), zareba_client::Error> {
+    /// let ((a, b), mut answers) = client.multi_read(|reads| (reads.get("/a"), reads.count("/b")))?;
+    /// let ((data, _stat), count) = (answers.take(a)?, answers.take(b)?);
+    /// println!("{data:?}, {count}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// See [`crate::Client::multi_read`].
+    pub fn multi_read<Q>(
+        &self,
+        ask: impl FnOnce(&mut MultiRead) -> Q,
+    ) -> Result<(Q, Answers), Error> {
+        let mut reads = self.inner.multi_read();
+        let questions = ask(&mut reads);
+        let answers = self.wait(reads.ask())??;
+        Ok((questions, answers))
+    }
+
+    // Watches that stay.
+
+    /// See [`crate::Client::watch`].
+    pub fn watch(&self, path: impl IntoPath) -> Result<WatchStream, Error> {
+        self.watch_as(self.inner.watch(path))
+    }
+
+    /// See [`crate::Client::watch_recursive`].
+    pub fn watch_recursive(&self, path: impl IntoPath) -> Result<WatchStream, Error> {
+        self.watch_as(self.inner.watch_recursive(path))
+    }
+
+    /// Watches with options, as
+    /// `client.watch_as(client.asynchronous().watch("/a").since(zxid))`; see [`AddWatch`].
+    pub fn watch_as(&self, watch: AddWatch) -> Result<WatchStream, Error> {
+        let stream = self.wait(watch.into_future())??;
+        Ok(WatchStream::new(&self.home, stream))
+    }
+
+    // Who may do what, and how much.
+
+    /// See [`crate::Client::get_acl`].
+    pub fn get_acl(&self, path: impl IntoPath) -> Result<(Acl, Stat), Error> {
+        self.wait(self.inner.get_acl(path))?
+    }
+
+    /// See [`crate::Client::set_acl`].
+    pub fn set_acl(
+        &self,
+        path: impl IntoPath,
+        acl: Acl,
+        version: Option<u64>,
+    ) -> Result<Stat, Error> {
+        self.wait(self.inner.set_acl(path, acl, version))?
+    }
+
+    /// See [`crate::Client::authenticate`].
+    pub fn authenticate(
+        &self,
+        scheme: impl Into<String>,
+        credential: impl Into<String>,
+    ) -> Result<Principal, Error> {
+        self.wait(self.inner.authenticate(scheme, credential))?
+    }
+
+    /// See [`crate::Client::who_am_i`].
+    pub fn who_am_i(&self) -> Result<Vec<Principal>, Error> {
+        self.wait(self.inner.who_am_i())?
+    }
+
+    /// See [`crate::Client::set_quota`].
+    pub fn set_quota(&self, path: impl IntoPath, quota: Quota) -> Result<(), Error> {
+        self.wait(self.inner.set_quota(path, quota))?
+    }
+
+    /// See [`crate::Client::remove_quota`].
+    pub fn remove_quota(&self, path: impl IntoPath) -> Result<(), Error> {
+        self.wait(self.inner.remove_quota(path))?
+    }
+
+    /// See [`crate::Client::quota`].
+    pub fn quota(&self, path: impl IntoPath) -> Result<Option<(Quota, Usage)>, Error> {
+        self.wait(self.inner.quota(path))?
     }
 
     // Plugins.
@@ -259,6 +378,36 @@ impl Client {
 
     // The ensemble.
 
+    /// See [`crate::Client::ensemble`].
+    pub fn ensemble(&self) -> Result<Ensemble, Error> {
+        self.wait(self.inner.ensemble())?
+    }
+
+    /// See [`crate::Client::ensemble_and_watch`].
+    pub fn ensemble_and_watch(&self) -> Result<(Ensemble, Watch), Error> {
+        let (ensemble, watch) = self.wait(self.inner.ensemble_and_watch())??;
+        Ok((ensemble, self.left(watch)))
+    }
+
+    /// See [`crate::Client::sessions`].
+    pub fn sessions(&self) -> Result<Vec<SessionInfo>, Error> {
+        self.wait(self.inner.sessions())?
+    }
+
+    /// See [`crate::Client::sessions_page`].
+    pub fn sessions_page(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<SessionsList, Error> {
+        self.wait(self.inner.sessions_page(after, limit))?
+    }
+
+    /// See [`crate::Client::kill_session`].
+    pub fn kill_session(&self, session: SessionId) -> Result<(), Error> {
+        self.wait(self.inner.kill_session(session))?
+    }
+
     /// See [`crate::Client::change_ensemble`].
     pub fn change_ensemble(
         &self,
@@ -278,6 +427,11 @@ impl Client {
     /// See [`crate::Client::session_id`].
     pub fn session_id(&self) -> SessionId {
         self.inner.session_id()
+    }
+
+    /// See [`crate::Client::session_kind`].
+    pub fn session_kind(&self) -> SessionKind {
+        self.inner.session_kind()
     }
 
     /// How the session stands now.

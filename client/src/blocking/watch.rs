@@ -1,4 +1,4 @@
-//! A watch that a thread waits for. Knows no connection.
+//! Watches that a thread waits for. Knows no connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,5 +61,50 @@ impl Iterator for Watch {
         let event = self.home.block_on(watch).and_then(|event| event);
         self.inner = None;
         Some(event)
+    }
+}
+
+/// The events of a watch that stays, as an iterator that blocks until the next one is there, or with a time
+/// limit; see [`crate::WatchStream`].
+///
+/// The last item is why there will be no more. Dropping it takes the watch back.
+#[derive(Debug)]
+#[must_use = "a watch tells its events only to who reads them"]
+pub struct WatchStream {
+    home: Arc<Home>,
+    inner: crate::WatchStream,
+}
+
+impl WatchStream {
+    pub(super) fn new(home: &Arc<Home>, inner: crate::WatchStream) -> Self {
+        Self {
+            home: Arc::clone(home),
+            inner,
+        }
+    }
+
+    /// Waits for the next event, but not longer than `patience`: nothing if none came, and it can be waited
+    /// for again then.
+    ///
+    /// Errors: why there will be no more; [`Error::Closed`] if that was told before.
+    pub fn next_within(&mut self, patience: Duration) -> Result<Option<Event>, Error> {
+        let next = self.inner.next();
+        let waited = self
+            .home
+            .block_on(async { tokio::time::timeout(patience, next).await })?;
+        match waited {
+            Ok(Some(event)) => event.map(Some),
+            Ok(None) => Err(Error::Closed),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+impl Iterator for WatchStream {
+    type Item = Result<Event, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.home.block_on(self.inner.next());
+        next.unwrap_or_else(|inside_a_task| Some(Err(inside_a_task)))
     }
 }
