@@ -11,6 +11,7 @@ use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, Transp
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::time::Instant;
 use zareba_model::limits::FRAME_BYTES_MAX;
 use zareba_model::{Claim, Fault, ServerStatus, Sha256};
 use zareba_wire::client::{ALPN, VERSION};
@@ -21,7 +22,7 @@ use zareba_wire::{
 use crate::config::{ClientCertificate, Profile};
 use crate::pinned::Pinned;
 use crate::refusal::Refusal;
-use crate::{Error, limits};
+use crate::{Error, clock, limits};
 
 /// How to dial any server of an ensemble.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) send: SendStream,
     pub(crate) recv: Receiver,
     pub(crate) guard: Guard,
+    /// When the first message was about to be sent.
+    pub(crate) hello_sent: Instant,
 }
 
 /// Closes the connection when dropped, so that the server need not wait for a timeout.
@@ -176,8 +179,10 @@ impl Dialer {
             () = refusal.happened() => return Err(unreachable("nobody listens there")),
         };
         let (mut send, stream) = connection.open_bi().await.map_err(unreachable)?;
+        let hello_sent = clock::now();
         send.write_chunk(first).await.map_err(unreachable)?;
         Ok(Link {
+            hello_sent,
             send,
             recv: Receiver::new(stream),
             guard: Guard {

@@ -112,9 +112,14 @@ impl Driver {
 
     /// Serves over a connection until it ends.
     async fn serve(&mut self, link: Link, welcome: &Welcome) -> LinkEnd {
-        let Link { send, recv, guard } = link;
+        let Link {
+            send,
+            recv,
+            guard,
+            hello_sent,
+        } = link;
         tracing::debug!(session = %welcome.session, server = %welcome.server, "attached");
-        if let Err(end) = self.session.attached(welcome) {
+        if let Err(end) = self.session.attached(welcome, hello_sent) {
             return end;
         }
         let began = clock::now();

@@ -23,14 +23,15 @@
 //! A [`Client`] is one session. When its server goes, it moves to another one by itself: requests
 //! that wait for an answer are sent again and executed once, watches stay in force, locks and
 //! ephemeral nodes stay held. Only a session that no server has heard of for its whole timeout
-//! is over ([`Error::SessionExpired`]).
+//! is over ([`Error::SessionExpired`]). The client knows that without a server: it counts from the sending
+//! of the newest message that was answered.
 //!
 //! The servers tell their clients where the members of the ensemble are, now and whenever that changes:
 //! a profile needs to name only one that can be reached at first.
 //!
 //! A server is left as soon as its host says that nobody listens there, after a tenth of the
 //! session timeout (half a second at least) without any sign of life although it was asked for
-//! one, and after two thirds of the timeout if it is alive but does not answer.
+//! one, and after two thirds of the timeout if it is alive but does not answer, even if it tells of events.
 //!
 //! Plugins are deployed and called like this:
 //!
@@ -52,6 +53,15 @@
 //!
 //! Beside that:
 //!
+//! - [`Client::watch`] and [`Client::watch_recursive`] are streams of events that miss nothing and tell nothing
+//!   twice, wherever the session goes; [`Client::get_and_watch`] and its like leave a watch for one event;
+//! - [`ClientBuilder::local`] and [`ClientBuilder::read_only`] are sessions that cost no quorum,
+//!   [`Client::session_kind`] says which one it is;
+//! - [`Client::authenticate`] and [`Profile::with_certificate`] say who the client is, [`Client::set_acl`] who may
+//!   do what, [`Client::set_quota`] how much;
+//! - [`Client::multi`] and [`Client::multi_read`] change and read together, [`Client::delete_all`],
+//!   [`Client::count`] and [`Client::ephemerals`] are about many nodes at once, [`Client::sessions`] and
+//!   [`Client::ensemble`] about who is there;
 //! - [`Client::create_node`] takes options by name, [`Client::chroot`] shows a part of the tree as the
 //!   whole, [`Client::linearizable`] reads what was acknowledged to anybody;
 //! - [`RetryPolicy`] says what happens on a lost connection, and how that is changed;

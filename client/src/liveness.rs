@@ -38,17 +38,17 @@ impl Liveness {
         }
     }
 
-    /// A hello that was sent then has been answered with a welcome on a connection that has carried
-    /// nothing else yet.
-    pub(crate) fn entered(&mut self, hello_sent: Instant) {
+    /// A server has said welcome over a connection that has carried nothing else yet, which proves that
+    /// moment.
+    pub(crate) fn entered(&mut self, proved: Instant) {
         self.batches.clear();
         self.pings.clear();
-        self.proved(hello_sent);
+        self.proved(proved);
     }
 
-    /// What was sent then has been answered.
-    pub(crate) fn proved(&mut self, sent: Instant) {
-        self.answered = self.answered.max(sent);
+    /// The servers have heard of the client at that moment or later.
+    pub(crate) fn proved(&mut self, moment: Instant) {
+        self.answered = self.answered.max(moment);
     }
 
     /// Requests `first` to `last` are about to be sent.

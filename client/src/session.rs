@@ -237,9 +237,9 @@ impl Session {
         }
     }
 
-    /// A server holds the session now, over a new connection.
-    pub(crate) fn attached(&self, welcome: &Welcome) -> Result<(), LinkEnd> {
-        self.lock().attached(welcome)?;
+    /// A server holds the session now, over a new connection whose hello was sent then.
+    pub(crate) fn attached(&self, welcome: &Welcome, hello_sent: Instant) -> Result<(), LinkEnd> {
+        self.lock().attached(welcome, hello_sent)?;
         self.status.send_replace(Status::Attached(welcome.server));
         Ok(())
     }

@@ -25,17 +25,24 @@ async fn main() -> anyhow::Result<()> {
         Err(error) if error.is(ErrorCode::NodeExists) => {}
         created => println!("made {} with the default", created?.0),
     }
-    for _ in 0..versions {
-        // The watch is left by the same read that tells the data: no change falls between the two. Of
-        // several changes before the next read, the last one is seen.
-        let (data, stat, watch) = client.get_and_watch(PATH).await?;
-        println!(
-            "version {}: {}",
-            stat.version,
-            String::from_utf8_lossy(&data)
-        );
-        // Also if the session moves to another server meanwhile.
-        watch.await?;
+    // The watch comes first: no change falls between it and the data. It stays, also if the session moves
+    // to another server meanwhile; a resync is one more reason to read again.
+    let mut changes = client.watch(PATH).await?;
+    let (mut shown, mut left) = (None, versions);
+    while left > 0 {
+        let (data, stat) = client.get(PATH).await?;
+        // Of several changes before the read, the last one is seen, and their events still come.
+        if shown != Some(stat.mzxid) {
+            let text = String::from_utf8_lossy(&data);
+            println!("version {}: {text}", stat.version);
+            shown = Some(stat.mzxid);
+            left -= 1;
+        }
+        if left > 0
+            && let Some(event) = changes.next().await
+        {
+            event?;
+        }
     }
     client.close().await?;
     Ok(())

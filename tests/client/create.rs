@@ -1,7 +1,9 @@
 //! Creating nodes with options.
 
-use harness::Ensemble;
-use zareba_client::{Acl, Client, CreateMode, ErrorCode};
+use std::time::Duration;
+
+use harness::{Ensemble, within};
+use zareba_client::{Acl, Client, CreateMode, ErrorCode, EventKind, Lifetime};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_created_as_its_options_say_with_all_its_parents() {
@@ -16,7 +18,7 @@ async fn a_node_is_created_as_its_options_say_with_all_its_parents() {
     let create = client.create_node("/a/b/c/w-").ephemeral().sequential();
     let (path, stat) = create.acl(Acl::open()).parents().await.unwrap();
     assert!(path.as_str().starts_with("/a/b/c/w-0"), "{path}");
-    assert_eq!(stat.ephemeral_owner, client.session_id());
+    assert_eq!(stat.lifetime, Lifetime::Ephemeral(client.session_id()));
     // The parents stay when the session goes.
     client.close().await.unwrap();
     let client = ensemble.client().await;
@@ -58,4 +60,28 @@ async fn many_create_below_the_same_missing_parents_at_once() {
     }
     clients[0].sync().await.unwrap();
     assert_eq!(clients[0].children("/x/y/z").await.unwrap().len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_end_by_themselves_when_their_time_is_over_or_they_are_empty() {
+    let ensemble = Ensemble::start(3).await;
+    let client = ensemble.client().await;
+    let mut events = client.watch_recursive("/n").await.unwrap();
+    client.create_node("/n").await.unwrap();
+    let ttl = Duration::from_millis(500);
+    let (path, stat) = client.create_node("/n/t").ttl(ttl).await.unwrap();
+    assert_eq!((path.as_str(), stat.lifetime), ("/n/t", Lifetime::Ttl(500)));
+    let (_, stat) = client.create_node("/n/c").container().await.unwrap();
+    assert_eq!(stat.lifetime, Lifetime::Container);
+    client.create_node("/n/c/x").await.unwrap();
+    client.delete("/n/c/x", None).await.unwrap();
+    let mut ended = Vec::new();
+    while ended.len() < 3 {
+        let event = within("an end", events.next()).await.unwrap().unwrap();
+        if event.kind == EventKind::Deleted {
+            ended.push(event.path.to_string());
+        }
+    }
+    ended.sort_unstable();
+    assert_eq!(ended, ["/n/c", "/n/c/x", "/n/t"]);
 }

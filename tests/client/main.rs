@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise and prints what it has measured"
 )]
 
+mod access;
 mod barrier;
 mod blocking;
 mod chroot;
@@ -15,8 +16,11 @@ mod counter;
 mod create;
 mod election;
 mod expiry;
+mod local;
 mod lock;
+mod operations;
 mod queue;
+mod watches;
 
 use std::time::Duration;
 

@@ -99,8 +99,7 @@ mod tests {
         ZnodePath::parse(&format!("/{}", "x".repeat(3_000))).unwrap()
     }
 
-    #[test]
-    fn no_request_is_larger_than_estimated() {
+    fn large_requests() -> Vec<Op> {
         let acl = Acl(vec![AclEntry {
             permissions: Permissions::ALL,
             principal: Principal {
@@ -164,7 +163,12 @@ mod tests {
             },
         }));
         ops.push(Op::Write(Write::KillSession(SessionId(u64::MAX))));
-        for op in ops {
+        ops
+    }
+
+    #[test]
+    fn no_request_is_larger_than_estimated() {
+        for op in large_requests() {
             let estimated = estimate(&op);
             let mut frame = BytesMut::new();
             let (xid, acked) = (Xid(u64::MAX), Acked::up_to(Xid(u64::MAX)));

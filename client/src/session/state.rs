@@ -42,8 +42,7 @@ pub(super) struct State {
     asked_timeout: Duration,
     /// What they granted.
     pub(super) timeout: Duration,
-    /// The last hello: when it was made, and whether it named watches.
-    hello_sent: Instant,
+    /// The last hello named watches.
     hello_names_watches: bool,
     /// Since when a session of one server waits to become one of the ensemble.
     pub(super) opening: Option<Instant>,
@@ -133,7 +132,6 @@ impl State {
             local: None,
             asked_timeout: timeout,
             timeout,
-            hello_sent: now,
             hello_names_watches: false,
             opening: None,
             last_heard: now,
@@ -177,7 +175,6 @@ impl State {
 
     /// How a new connection is entered.
     pub(super) fn hello(&mut self) -> (Hello, Vec<Claim>) {
-        self.hello_sent = clock::now();
         let claims = self.claims.clone();
         if self.identity.is_none() && self.entrance == Entrance::Full {
             self.hello_names_watches = false;
@@ -260,14 +257,23 @@ impl State {
 
     // What a server tells.
 
-    /// A server holds the session now, over a new connection.
-    pub(super) fn attached(&mut self, welcome: &Welcome) -> Result<(), LinkEnd> {
+    /// A server holds the session now, over a new connection whose hello was sent then.
+    pub(super) fn attached(
+        &mut self,
+        welcome: &Welcome,
+        hello_sent: Instant,
+    ) -> Result<(), LinkEnd> {
         if welcome.kind == SessionKind::Local && welcome.zxid < self.progress.seen() {
             let why = "the server is behind what this client has seen already";
             return Err(LinkEnd::Lost(why.to_owned()));
         }
         let now = clock::now();
-        self.liveness.entered(self.hello_sent);
+        // A session that has just begun holds nothing yet that could have been lost meanwhile.
+        let proved = match self.identity {
+            Some(_) => hello_sent,
+            None => now,
+        };
+        self.liveness.entered(proved);
         self.held_as(welcome);
         self.progress
             .attached(welcome.zxid, self.hello_names_watches);
@@ -276,7 +282,7 @@ impl State {
         self.last_sent = now;
         // Its answer says that all that was missed has been told; and a welcome that was long in coming
         // proves little.
-        let is_late = now - self.hello_sent > self.timeout / 4;
+        let is_late = now - proved > self.timeout / 4;
         self.ping_due = self.hello_names_watches || is_late;
         self.pending.unsend();
         Ok(())
@@ -288,11 +294,12 @@ impl State {
         welcome: &Welcome,
         effects: &mut Effects,
     ) -> Result<(), LinkEnd> {
-        let Some(opening) = self.opening.take() else {
+        if self.opening.take().is_none() {
             return Err(LinkEnd::Lost("the server said a second welcome".to_owned()));
-        };
+        }
         self.caught_up(welcome.zxid, effects);
-        self.liveness.proved(opening);
+        // It holds nothing yet.
+        self.liveness.proved(clock::now());
         self.held_as(welcome);
         effects.wakes_writer = true;
         Ok(())
