@@ -266,11 +266,11 @@ async fn write(session: &Session, mut send: SendStream) -> LinkEnd {
     }
 }
 
-/// Pings when nothing was sent for a third of the timeout, so that the session lives; and, while
-/// an answer is owed, when nothing was heard for a little, so that a dead server is found soon.
-/// A server of which not one datagram comes after a ping is left long before one that only does
-/// not answer: its host or process is gone, while the other may be catching its breath. One that lets
-/// a session of its own not become one of the ensemble within `patience` is left too.
+/// Pings when nothing that was sent in a third of the timeout has been answered, so that the session
+/// lives and is known to live; and, while an answer is owed, when nothing was heard for a little, so that
+/// a dead server is found soon. A server of which not one datagram comes after a ping is left long before
+/// one that only does not answer: its host or process is gone, while the other may be catching its breath.
+/// One that lets a session of its own not become one of the ensemble within `patience` is left too.
 async fn keep_alive(session: &Session, guard: &Guard, patience: Duration) -> LinkEnd {
     let began = clock::now();
     let mut probe = limits::PROBE;
@@ -295,7 +295,8 @@ async fn keep_alive(session: &Session, guard: &Guard, patience: Duration) -> Lin
                 dead = dead.min(asked + silence);
             }
         }
-        let mut due = pulse.last_sent.max(asked) + pulse.timeout / 3;
+        // What was sent since proves nothing before it is answered, and some answers take long.
+        let mut due = pulse.answered.max(asked) + pulse.timeout / 3;
         if pulse.owed {
             due = due.min(pulse.last_heard.max(asked) + probe);
         } else {

@@ -82,7 +82,6 @@ pub(crate) enum LinkEnd {
 pub(crate) struct Pulse {
     pub(crate) timeout: Duration,
     pub(crate) last_heard: Instant,
-    pub(crate) last_sent: Instant,
     /// When the newest message that has been answered was sent.
     pub(crate) answered: Instant,
     /// Since when a session of one server waits to become one of the ensemble.
@@ -318,7 +317,6 @@ impl Session {
             state.write_ping(batch).map_err(failed)?;
         }
         if !batch.is_empty() {
-            state.last_sent = clock::now();
             return Ok(true);
         }
         if state.may_leave() {
@@ -406,7 +404,6 @@ impl Session {
         Pulse {
             timeout: state.timeout,
             last_heard: state.last_heard,
-            last_sent: state.last_sent,
             answered: state.liveness.answered(),
             opening: state.opening,
             owed,

@@ -47,7 +47,6 @@ pub(super) struct State {
     /// Since when a session of one server waits to become one of the ensemble.
     pub(super) opening: Option<Instant>,
     pub(super) last_heard: Instant,
-    pub(super) last_sent: Instant,
     pub(super) ping_due: bool,
     /// Invariant: true only while the writer waits, or is about to wait, for `outgoing`.
     pub(super) writer_waits: bool,
@@ -135,7 +134,6 @@ impl State {
             hello_names_watches: false,
             opening: None,
             last_heard: now,
-            last_sent: now,
             ping_due: false,
             writer_waits: false,
             heartbeat_rests: false,
@@ -279,7 +277,6 @@ impl State {
             .attached(welcome.zxid, self.hello_names_watches);
         self.opening = None;
         self.last_heard = now;
-        self.last_sent = now;
         // Its answer says that all that was missed has been told; and a welcome that was long in coming
         // proves little.
         let is_late = now - proved > self.timeout / 4;
