@@ -495,3 +495,66 @@ fn give_back(room: &Semaphore, permits: usize) {
         room.add_permits(permits);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use zareba_model::{Outcome, Password, WatchKind, ZnodePath};
+    use zareba_wire::{FrameDecoder, Hello};
+
+    use super::*;
+
+    #[test]
+    fn watches_that_fit_into_no_hello_are_given_up_and_their_readers_told() {
+        const COUNT: u64 = 2_200;
+        let session = Session::new(Duration::from_secs(10), Entrance::Full, Vec::new());
+        let welcome = Welcome {
+            version: zareba_wire::client::VERSION,
+            session: SessionId(7),
+            password: Password([7; 16]),
+            kind: SessionKind::Full,
+            timeout_ms: 10_000,
+            server: ServerId(1),
+            zxid: Zxid::ZERO,
+        };
+        session.attached(&welcome, clock::now()).unwrap();
+        let long = "x".repeat(4_000);
+        let streams = (1..=COUNT).map(|xid| {
+            let path = ZnodePath::parse(&format!("/{xid:04}-{long}")).unwrap();
+            let op = Op::Watch(WatchOp::Add {
+                path,
+                recursive: true,
+                since: None,
+            });
+            let receipt = session.submit_at_once(op).unwrap();
+            let missed = Some(Vec::new());
+            let reply = ServerMessage::Reply {
+                xid: Xid(xid),
+                zxid: Zxid::ZERO,
+                answer: Ok(Outcome::Watching { missed }),
+            };
+            session.absorb(&mut vec![reply]).unwrap();
+            let answered = receipt.now_or_never().unwrap().unwrap();
+            answered.unwrap().stream.unwrap()
+        });
+        let mut streams: Vec<_> = streams.collect();
+        session.lost();
+
+        let mut decoder = FrameDecoder::new(FRAME_BYTES_MAX);
+        decoder.feed(&session.hello().unwrap());
+        let frame = decoder.next_frame().unwrap().unwrap();
+        let ClientMessage::Hello { hello, .. } = zareba_wire::decode(&frame).unwrap() else {
+            panic!("a hello was expected");
+        };
+        let Hello::Attach { watches, .. } = hello else {
+            panic!("the session must come back, not {hello:?}");
+        };
+        let is_recursive = |kind| kind == WatchKind::Recursive;
+        assert!(watches.iter().all(|watch| is_recursive(watch.kind)));
+        let ends = streams.iter_mut().filter_map(|it| it.next().now_or_never());
+        let ends: Vec<_> = ends.collect();
+        assert!(ends.iter().all(|end| *end == Some(Err(Error::WatchLost))));
+        let half = usize::try_from(COUNT / 2).unwrap();
+        assert_eq!((watches.len(), ends.len()), (half, half));
+    }
+}
