@@ -40,7 +40,7 @@ async fn events_over_a_half_broken_path_do_not_prolong_a_session() {
 
 #[tokio::test]
 async fn a_client_that_is_told_of_much_and_asks_what_takes_long_still_asks_whether_it_is_heard() {
-    let (client, mut peer, _server) = connected(3_000).await;
+    let (client, mut peer, _server) = connected(6_000).await;
     let mut parked = Vec::new();
     // Longer than the session lives without an answer.
     for _ in 0..4 {

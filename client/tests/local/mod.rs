@@ -186,7 +186,9 @@ async fn a_server_that_cannot_make_the_session_a_full_one_is_left_for_another() 
     let server = FakeServer::start(1, &authority);
     let profile = authority.profile([&server]);
     let builder = Client::builder().profile(profile).read_only();
-    let connect = builder.session_timeout(Duration::from_secs(1)).connect();
+    // Half of its timeout is what the only server is given.
+    let builder = builder.session_timeout(Duration::from_secs(4));
+    let connect = builder.connect_timeout(PATIENCE).connect();
     let welcome = server.welcome_local(1, Zxid::new(1, 1));
     let (client, (mut peer, said)) = tokio::join!(connect, welcome);
     let client = client.unwrap();
@@ -195,7 +197,7 @@ async fn a_server_that_cannot_make_the_session_a_full_one_is_left_for_another() 
         matches!(
             message,
             ClientMessage::Hello {
-                hello: Hello::Open { timeout_ms: 1_000 },
+                hello: Hello::Open { timeout_ms: 4_000 },
                 ..
             }
         )
