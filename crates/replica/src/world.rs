@@ -81,10 +81,6 @@ pub(crate) struct World {
     /// Its time.
     pub(crate) time: u64,
     /// A bug planted on purpose; none in a build without the feature.
-    #[cfg_attr(
-        not(feature = "bugs"),
-        expect(dead_code, reason = "nobody can ask for one")
-    )]
     pub(crate) planted: Option<Bug>,
 }
 

@@ -278,9 +278,9 @@ impl Client {
             };
             self.workload.next(&view, dice)?
         };
-        // Nothing is under way while an identity is proved, so that it is plain who asks what.
-        let mut pending = session.pending.values();
-        if proves(&op) && pending.any(|it| !may_park(&it.op)) {
+        // Nothing is under way while an identity is proved, so that it is plain who asks what: it counts
+        // as soon as it has arrived, but its answer waits in line.
+        if proves(&op) && !session.pending.is_empty() {
             return None;
         }
         let committed = oracle.committed();

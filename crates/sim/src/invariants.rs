@@ -32,7 +32,7 @@
 //! | I26 | `session_end` | nothing of a session behind its end |
 //! | I27 | `session_monotonicity` | no session sees an older state than before |
 //! | I28 | `session_order` | a session's writes in its order |
-//! | I29 | `watches` | in order, once, for what was asked, before what reveals it, none lost, resumed |
+//! | I29 | `watches` | exactly what happened, in order, once, before what reveals it, over all connections |
 //! | I30 | `watch_owners` | no watch of a dead session |
 //! | I31 | `caps` | queues, messages and streams within their limits |
 //! | I32 | `election_in_time` | a leader within some election timeouts |

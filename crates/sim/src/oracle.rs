@@ -67,6 +67,8 @@ pub(crate) struct Oracle {
     pub(crate) tree: Tree,
     pub(crate) reference: Reference,
     pub(crate) executed: BTreeMap<(SessionId, Xid), Executed>,
+    /// Soft limits whose passing was told.
+    pub(crate) warned: BTreeSet<usize>,
     /// What sessions have asked, and as whom.
     asked: BTreeMap<(SessionId, Xid), Request>,
     pub(crate) locks: Locks,
@@ -94,6 +96,7 @@ impl Oracle {
             tree: Tree::default(),
             reference: Reference::new(),
             executed: BTreeMap::new(),
+            warned: BTreeSet::new(),
             asked: BTreeMap::new(),
             locks: Locks::default(),
             established: Established::default(),
@@ -453,11 +456,10 @@ impl Oracle {
 
     /// A session asks.
     pub(crate) fn asks(&mut self, session: SessionId, xid: Xid, op: &Op, principals: &[Principal]) {
-        let request = Request {
+        self.asked.entry((session, xid)).or_insert_with(|| Request {
             op: op.clone(),
             principals: principals.to_vec(),
-        };
-        self.asked.insert((session, xid), request);
+        });
     }
 
     /// All states from one transaction up to another.

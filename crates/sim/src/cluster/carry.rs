@@ -183,8 +183,10 @@ impl Cluster {
         let leads = (!changes).then_some(matches!(was, Role::Leading { .. }));
         let reference = &self.oracle.reference;
         let told = invariants::quotas::of_warnings(reference, server, between, leads, outputs)?;
-        self.oracle.marks.reach_if(told > 0, Mark::QuotaWarned);
-        Ok(())
+        self.oracle
+            .marks
+            .reach_if(!told.is_empty(), Mark::QuotaWarned);
+        invariants::quotas::of_first(&mut self.oracle.warned, &told)
     }
 
     fn note_message(&self, message: &Message) {

@@ -21,7 +21,7 @@ pub(crate) fn check(
             let is_local = welcome.kind == SessionKind::Local;
             hold!(
                 is_local == welcome.session.is_local()
-                    && is_local == tree.session(welcome.session).is_none()
+                    && !(is_local && tree.session(welcome.session).is_some())
                     && (is_led || !is_local || takes_old),
                 NAME,
                 "server {server} (led: {is_led}) lets in {welcome:?}, which takes what is old: \

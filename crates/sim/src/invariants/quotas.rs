@@ -1,6 +1,8 @@
 //! What is used of a quota is the sum over the nodes, in every replica; nothing that is committed goes
 //! beyond a hard limit; and each time a soft one is passed, the leader says so once, and nobody else.
 
+use std::collections::BTreeSet;
+
 use zareba_model::{Quota, Usage, ZnodePath, Zxid};
 use zareba_replica::Output;
 use zareba_tree::Tree;
@@ -65,16 +67,20 @@ pub(crate) fn of_warnings(
     (before, after): (Zxid, Zxid),
     leads: Option<bool>,
     outputs: &[Output],
-) -> Result<u64, Violation> {
+) -> Result<Vec<usize>, Violation> {
     let of = |output: &Output| match output {
         Output::QuotaPassed { path, .. } => Some(path.clone()),
         _ => None,
     };
-    let told: Vec<ZnodePath> = outputs.iter().filter_map(of).collect();
+    let mut told: Vec<ZnodePath> = outputs.iter().filter_map(of).collect();
     if told.is_empty() && leads != Some(true) {
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let passed: Vec<&ZnodePath> = reference.quotas.passed(before, after).collect();
+    let passed = reference.quotas.passed(before, after);
+    let (places, mut passed): (Vec<usize>, Vec<&ZnodePath>) = passed.unzip();
+    // One change may pass several.
+    told.sort();
+    passed.sort();
     let right = match leads {
         Some(true) => told.iter().eq(passed.iter().copied()),
         Some(false) => told.is_empty(),
@@ -86,5 +92,20 @@ pub(crate) fn of_warnings(
         "server {server}, which leads: {leads:?}, says that {told:?} have passed their soft limits \
          between {before} and {after}; {passed:?} have"
     );
-    Ok(told.len() as u64)
+    Ok(match leads {
+        Some(true) => places,
+        _ => Vec::new(),
+    })
+}
+
+/// A leader has told of these; nobody did before.
+pub(crate) fn of_first(warned: &mut BTreeSet<usize>, told: &[usize]) -> Result<(), Violation> {
+    for place in told {
+        hold!(
+            warned.insert(*place),
+            NAME,
+            "the passing number {place} of a soft limit is told twice"
+        );
+    }
+    Ok(())
 }

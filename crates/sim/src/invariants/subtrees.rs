@@ -20,11 +20,11 @@ pub(crate) fn check(
         return Ok(());
     };
     let there: BTreeSet<&ZnodePath> = reference.within(top).map(|(path, _)| path).collect();
-    let of = |effect| match effect {
-        &Effect::DeleteNode { ref path } => Some(path),
+    let deletions = txn.effects.iter().filter_map(|effect| match effect {
+        Effect::DeleteNode { path } => Some(path),
         _ => None,
-    };
-    let gone: BTreeSet<&ZnodePath> = txn.effects.iter().filter_map(of).collect();
+    });
+    let gone: BTreeSet<&ZnodePath> = deletions.collect();
     let count = txn.effects.len() as u64;
     let right = match answer {
         Some(Ok(Outcome::SubtreeDeleted { deleted, more })) => {

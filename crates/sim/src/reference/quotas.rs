@@ -62,12 +62,17 @@ impl Quotas {
         self.past.push((zxid, self.now.clone()));
     }
 
-    /// Those whose soft limits were passed behind one transaction and up to another, in order.
-    pub(crate) fn passed(&self, after: Zxid, until: Zxid) -> impl Iterator<Item = &ZnodePath> {
+    /// Those whose soft limits were passed behind one transaction and up to another, in order, each with
+    /// its place among all.
+    pub(crate) fn passed(
+        &self,
+        after: Zxid,
+        until: Zxid,
+    ) -> impl Iterator<Item = (usize, &ZnodePath)> {
         let from = self.passed.partition_point(|(zxid, _)| *zxid <= after);
-        let behind = self.passed.iter().skip(from);
-        let known = behind.take_while(move |(zxid, _)| *zxid <= until);
-        known.map(|(_, path)| path)
+        let behind = self.passed.iter().enumerate().skip(from);
+        let known = behind.take_while(move |(_, (zxid, _))| *zxid <= until);
+        known.map(|(place, (_, path))| (place, path))
     }
 
     /// As they are, by path.
