@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn a_word_that_is_none_is_answered_with_the_nearest_one() {
-        let said = read("/", "gte /a").unwrap_err().to_string();
-        assert!(said.contains("'get'"), "{said}");
+        let said = read("/", "creat /a").unwrap_err().to_string();
+        assert!(said.contains("'create'"), "{said}");
         let help = read("/", "help").unwrap_err();
         assert_eq!(help.exit_code(), 0);
         assert!(help.to_string().contains("cd"), "{help}");
