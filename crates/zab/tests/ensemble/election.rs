@@ -28,6 +28,7 @@ fn vote_for(server: u64, counter: u32, round: u64) -> Message {
         round,
         candidate: Candidate {
             may_lead: true,
+            stays: true,
             current_epoch: Epoch(1),
             last_zxid: Zxid::new(1, counter),
             server: ServerId(server),
@@ -92,6 +93,7 @@ fn a_new_process_numbers_its_attempts_from_where_it_is_told() {
         round: 1,
         candidate: Candidate {
             may_lead: true,
+            stays: true,
             current_epoch: Epoch(1),
             server: leader,
             ..Candidate::default()
@@ -109,4 +111,23 @@ fn a_new_process_numbers_its_attempts_from_where_it_is_told() {
         _ => None,
     });
     assert_eq!(join, Some(Join(78)));
+}
+
+#[test]
+fn of_two_with_the_same_log_the_one_that_stays_is_preferred() {
+    let candidate = |server, stays| Candidate {
+        may_lead: true,
+        stays,
+        server: ServerId(server),
+        ..Candidate::default()
+    };
+    assert!(candidate(1, true) > candidate(2, false));
+    let ahead = Candidate {
+        last_zxid: Zxid::new(1, 1),
+        ..candidate(2, false)
+    };
+    assert!(
+        ahead > candidate(1, true),
+        "nobody else has the end of the change"
+    );
 }
