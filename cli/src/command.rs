@@ -3,44 +3,86 @@
 mod bench;
 mod data;
 mod dev;
+mod du;
 mod ensemble;
+mod export;
+mod import;
+mod list;
 mod lock;
 pub(crate) mod log;
+mod manual;
+mod multi;
 mod plugin;
+mod records;
+mod removal;
 mod server;
+mod shell;
 mod status;
+mod steps;
+mod tree;
+mod walk;
 mod watch;
 
-use std::process::ExitCode;
+use crate::args::{Args, Asking, Command, Data};
+use crate::console::Console;
+use crate::exit::{self, FOR_NODES};
 
-use crate::args::{Args, Command};
-
-/// Runs what the command line says.
-pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (format, ensemble) = (args.output, &args.ensemble);
+/// Runs what the command line says, and returns the exit code.
+pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+    let console = Console::new(args.output, args.ensemble);
+    let (ensemble, format) = (&console.ensemble, console.format);
     match args.command {
         Command::Dev(dev) => dev::run(dev, format).await?,
         Command::Server(server) => server::run(server, format).await?,
-        Command::Create(create) => data::create(create, ensemble, format).await?,
-        Command::Get(get) => data::get(get, ensemble, format).await?,
-        Command::Set(set) => data::set(set, ensemble, format).await?,
-        Command::Delete(delete) => data::delete(delete, ensemble, format).await?,
-        Command::Ls(ls) => data::ls(ls, ensemble, format).await?,
-        Command::Stat { path } => data::stat(path, ensemble, format).await?,
-        Command::Watch(watch) => watch::run(watch, ensemble, format).await?,
-        Command::Status => return status::run(ensemble, format).await,
-        Command::Ensemble(command) => return ensemble::run(command, ensemble, format).await,
-        Command::Plugin(plugin) => plugin::run(plugin, ensemble, format).await?,
-        Command::Call(call) => plugin::call(call, ensemble, format).await?,
-        Command::Lock(lock) => return lock::run(lock, ensemble).await,
+        Command::Asking(asking) => return ask(asking, &console).await,
+        Command::Shell(shell) => return shell::run(shell, console).await,
+        Command::Lock(lock) => return lock::run(lock, &console).await,
         Command::Log(log) => return log::run(&log, format),
         Command::Bench(bench) => bench::run(bench, ensemble, format).await?,
+        Command::Completions { shell } => manual::completions(shell)?,
+        Command::Man { folder } => manual::pages(&folder)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
+}
+
+/// Runs what can be asked on the command line and in the shell.
+async fn ask(asking: Asking, console: &Console) -> anyhow::Result<u8> {
+    match asking {
+        Asking::Data(data) => {
+            let done = data_command(data, console).await;
+            done.map_err(|error| exit::advise(error, FOR_NODES))?;
+        }
+        Asking::Status => return status::run(&console.ensemble, console.format).await,
+        Asking::Ensemble(command) => return ensemble::run(command, console).await,
+        Asking::Plugin(plugin) => plugin::run(plugin, console).await?,
+        Asking::Call(call) => plugin::call(call, console).await?,
+    }
+    Ok(0)
+}
+
+async fn data_command(data: Data, console: &Console) -> anyhow::Result<()> {
+    match data {
+        Data::Create(create) => data::create(create, console).await,
+        Data::Get(get) => data::get(get, console).await,
+        Data::Set(set) => data::set(set, console).await,
+        Data::Delete(delete) if delete.recursive => removal::run(&delete.path, console).await,
+        Data::Delete(delete) => data::delete(delete, console).await,
+        Data::Ls(ls) => list::ls(ls, console).await,
+        Data::Stat { path, fresh } => data::stat(path, fresh, console).await,
+        Data::Count { path, recursive } => list::count(path, recursive, console).await,
+        Data::Check { path, version } => data::check(path, version, console).await,
+        Data::Sync => data::sync(console).await,
+        Data::Multi { file } => multi::run(file.as_deref(), console).await,
+        Data::Watch(watch) => watch::run(watch, console).await,
+        Data::Tree(tree) => tree::run(tree, console).await,
+        Data::Du(du) => du::run(du, console).await,
+        Data::Export(export) => export::run(export, console).await,
+        Data::Import(import) => import::run(import, console).await,
+    }
 }
 
 /// Returns when the process is asked to end.
-async fn interrupted() -> anyhow::Result<()> {
+pub(crate) async fn interrupted() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

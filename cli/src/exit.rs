@@ -1,6 +1,6 @@
 //! Exit codes, so that scripts can tell what happened without reading words.
 
-use std::process::ExitCode;
+use std::fmt;
 
 use serde_json::json;
 use zareba_client::Error;
@@ -31,6 +31,8 @@ pub(crate) const LOST: u8 = 9;
 pub(crate) const NO_QUORUM: u8 = 10;
 /// The server that ran was removed from the ensemble.
 pub(crate) const REMOVED: u8 = 11;
+/// A line of the shell was interrupted; 128 + SIGINT, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What the codes mean, for `--help`.
 pub(crate) const HELP: &str = "\
@@ -47,30 +49,122 @@ Exit codes:
   9  the session, or the lock it held, was lost
   10 the change of the ensemble would lose the quorum
   11 the server was removed from its ensemble and has stopped
-`zareba lock` passes on the exit code of the command it runs.";
+  130 interrupted (`zareba shell` with lines from a pipe)
+`zareba lock` passes on the exit code of the command it runs, `zareba shell` that of the first line
+that failed. A code keeps its meaning in later versions; new ones may be added.";
 
-/// Prints an error where errors go and names its code.
+/// Prints an error where errors go, with the next step if one is known, and returns its code.
 #[expect(
     clippy::print_stderr,
     reason = "errors of a command go to standard error"
 )]
-pub(crate) fn report(error: &anyhow::Error, format: Format) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error, format: Format) -> u8 {
     let code = code_of(error);
     let message = message_of(error);
+    let advice = advice_of(error);
     match format {
-        Format::Text => eprintln!("zareba: {message}"),
+        Format::Text => {
+            eprintln!("zareba: {message}");
+            if let Some(advice) = advice {
+                eprintln!("  {advice}");
+            }
+        }
         Format::Json => {
-            let fault = error
-                .chain()
-                .find_map(|cause| cause.downcast_ref::<Error>());
-            let kind = fault.and_then(Error::code).map(|code| code.to_string());
+            let kind = cause(error).and_then(Error::code);
+            let kind = kind.map(|code| code.to_string());
             eprintln!(
                 "{}",
-                json!({ "error": message, "code": kind, "exit": code })
+                json!({ "error": message, "advice": advice, "code": kind, "exit": code })
             );
         }
     }
-    ExitCode::from(code)
+    code
+}
+
+/// What to do next about a fault, by its code.
+pub(crate) type Advice = &'static [(ErrorCode, &'static str)];
+
+/// For commands about nodes.
+pub(crate) const FOR_NODES: Advice = &[
+    (
+        ErrorCode::NoNode,
+        "`zareba ls` shows what is there; `zareba create --parents` creates a node and what is \
+         missing above it",
+    ),
+    (
+        ErrorCode::NodeExists,
+        "`zareba set` replaces the data of a node that is there",
+    ),
+    (
+        ErrorCode::BadVersion,
+        "somebody was faster: `zareba stat` shows the version it has now",
+    ),
+    (
+        ErrorCode::NotEmpty,
+        "`zareba delete --recursive` deletes a node with all below it",
+    ),
+    (
+        ErrorCode::NoChildrenForEphemerals,
+        "create it below a node that is not ephemeral",
+    ),
+];
+
+/// For imports.
+pub(crate) const FOR_IMPORTS: Advice = &[
+    (
+        ErrorCode::NodeExists,
+        "--existing skip leaves nodes that are there as they are, --existing replace gives them the \
+         import's data",
+    ),
+    (
+        ErrorCode::NoNode,
+        "--parents creates what is missing above the subtree",
+    ),
+];
+
+/// A next step that goes along with an error. It has no words of its own in the chain of causes.
+#[derive(Debug)]
+struct NextStep(&'static str);
+
+impl fmt::Display for NextStep {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// Lets the error say what to do next, if the advice knows and nothing better was said.
+pub(crate) fn advise(error: anyhow::Error, advice: Advice) -> anyhow::Error {
+    if error.is::<NextStep>() {
+        return error;
+    }
+    let code = cause(&error).and_then(Error::code);
+    match advice.iter().find(|(known, _)| Some(*known) == code) {
+        Some((_, words)) => error.context(NextStep(words)),
+        None => error,
+    }
+}
+
+fn advice_of(error: &anyhow::Error) -> Option<&'static str> {
+    if let Some(NextStep(words)) = error.downcast_ref() {
+        return Some(words);
+    }
+    match cause(error)? {
+        Error::Unreachable { .. } => Some(
+            "`zareba status` asks each server; `zareba dev` starts a local ensemble; --profile or \
+             ZAREBA_PROFILE names another one",
+        ),
+        Error::Refused(fault) => match fault.code {
+            ErrorCode::NotServing => Some("`zareba status` shows who is up and who leads"),
+            ErrorCode::NoPlugin => Some("`zareba plugin list` shows what is mounted, and where"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The client's error that lies at the bottom.
+fn cause(error: &anyhow::Error) -> Option<&Error> {
+    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 /// The whole chain of causes, but nothing twice: some errors repeat their cause's words.
@@ -97,10 +191,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         // Damage that was found is another thing than a directory that cannot be looked at.
         return USAGE;
     }
-    let Some(error) = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Error>())
-    else {
+    let Some(error) = cause(error) else {
         return FAILED;
     };
     match error {
@@ -154,5 +245,38 @@ mod tests {
             "cannot get /a: /a does not exist (NO_NODE)"
         );
         assert_eq!(code_of(&anyhow::anyhow!("anything")), FAILED);
+    }
+
+    #[test]
+    fn a_fault_of_a_node_says_what_to_do_next_beside_its_words() {
+        let fault = Error::Refused(Fault::new(ErrorCode::NotEmpty, "/a has children"));
+        let error = advise(anyhow::Error::from(fault), FOR_NODES);
+        assert_eq!(code_of(&error), CONFLICT);
+        assert_eq!(message_of(&error), "/a has children (NOT_EMPTY)");
+        assert!(advice_of(&error).unwrap().contains("--recursive"));
+        assert_eq!(advice_of(&anyhow::anyhow!("anything")), None);
+    }
+
+    #[test]
+    fn every_code_stands_in_the_help() {
+        for code in [
+            FAILED,
+            USAGE,
+            NOT_FOUND,
+            CONFLICT,
+            DENIED,
+            UNREACHABLE,
+            TIMEOUT,
+            PLUGIN,
+            LOST,
+            NO_QUORUM,
+            REMOVED,
+            INTERRUPTED,
+        ] {
+            let line = HELP
+                .lines()
+                .find(|line| line.trim_start().starts_with(&code.to_string()));
+            assert!(line.is_some(), "{code} is not explained");
+        }
     }
 }

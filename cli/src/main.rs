@@ -3,13 +3,13 @@
 mod args;
 mod clock;
 mod command;
+mod console;
 mod exit;
 mod output;
 mod profile;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use mimalloc::MiMalloc;
 
 use crate::args::Args;
@@ -19,20 +19,23 @@ use crate::args::Args;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return exit::report(&anyhow::anyhow!("cannot start: {error}"), args.output),
+        Err(error) => {
+            let error = anyhow::anyhow!("cannot start: {error}");
+            return exit::report(&error, args.output).into();
+        }
     };
     let format = args.output;
     let result = runtime.block_on(command::run(args));
     // Background work of a library must not keep a finished command from ending.
     runtime.shutdown_background();
     match result {
-        Ok(code) => code,
-        Err(error) => exit::report(&error, format),
+        Ok(code) => code.into(),
+        Err(error) => exit::report(&error, format).into(),
     }
 }

@@ -28,6 +28,12 @@ pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
         .context("cannot write to standard output")
 }
 
+/// One line on standard error, for people: what is said beside a result.
+#[expect(clippy::print_stderr, reason = "a note goes to standard error")]
+pub(crate) fn note(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
 /// Bytes as they are, without a newline of our own unless it is a terminal's turn.
 pub(crate) fn raw(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -100,6 +106,17 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -
 pub(crate) fn progress(what: &'static str, steps: u64) -> indicatif::ProgressBar {
     let style = indicatif::ProgressStyle::with_template("{msg} {pos}/{len} {wide_bar} {elapsed}");
     let bar = indicatif::ProgressBar::new(steps).with_message(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// A count on the terminal while something goes on whose end is not known; nothing where nobody
+/// looks.
+pub(crate) fn counter(what: &'static str) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::no_length().with_message(what);
+    let style = indicatif::ProgressStyle::with_template("{spinner} {pos} {msg} {elapsed}");
     match style {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

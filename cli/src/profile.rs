@@ -26,23 +26,8 @@ pub(crate) fn load(ensemble: &Ensemble) -> anyhow::Result<Profile> {
     Profile::load(&path).with_context(|| advice(ensemble, &path))
 }
 
-/// Runs a command in a session of its own, which is closed whatever becomes of the command: what
-/// it held must not wait for a timeout.
-pub(crate) async fn in_session<T>(
-    ensemble: &Ensemble,
-    command: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let client = connect(ensemble).await?;
-    let result = command(&client).await;
-    let closed = client.close().await;
-    // The command's own failure says more than that of the close.
-    let value = result?;
-    closed?;
-    Ok(value)
-}
-
-/// A session for one command.
-async fn connect(ensemble: &Ensemble) -> anyhow::Result<Client> {
+/// A session.
+pub(crate) async fn connect(ensemble: &Ensemble) -> anyhow::Result<Client> {
     let client = Client::builder()
         .profile(load(ensemble)?)
         .session_timeout(Duration::from_millis(u64::from(

@@ -7,93 +7,20 @@
     reason = "a test stops at the first surprise"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
+mod interactive;
+mod local;
+mod manual;
+mod multi;
+mod nodes;
+mod shell;
+mod subtree;
+mod terminal;
+mod transfer;
 
-use harness::{Process, binary, plugin, within};
+use harness::{Process, plugin};
 use serde_json::Value;
 
-/// A local ensemble in a folder of its own.
-struct Dev {
-    process: Process,
-    profile: PathBuf,
-    ready: Value,
-}
-
-impl Dev {
-    async fn start(folder: &Path) -> Self {
-        let data = folder.join("data");
-        let arguments = [
-            "--output".as_ref(),
-            "json".as_ref(),
-            "dev".as_ref(),
-            "--listen".as_ref(),
-            "127.0.0.1:0".as_ref(),
-            "--data-dir".as_ref(),
-            data.as_os_str(),
-        ];
-        let mut process = Process::start("zareba dev", &arguments, &folder.join("log"));
-        let Some(line) = process.line().await else {
-            process.show_log();
-            panic!("zareba dev has ended without a word");
-        };
-        Self {
-            process,
-            profile: data.join("client.toml"),
-            ready: serde_json::from_str(&line).unwrap(),
-        }
-    }
-
-    /// Runs a command against it.
-    async fn run(&self, arguments: &[&str]) -> Said {
-        let profile = self.profile.to_str().unwrap();
-        run(&[&["--profile", profile], arguments].concat()).await
-    }
-
-    /// The same, which must go well; returns what it printed.
-    async fn ok(&self, arguments: &[&str]) -> String {
-        let said = self.run(arguments).await;
-        assert_eq!(said.code, 0, "{arguments:?} failed: {}", said.errors);
-        said.output
-    }
-
-    /// The same with JSON, one value.
-    async fn json(&self, arguments: &[&str]) -> Value {
-        let text = self.ok(&[&["--output", "json"], arguments].concat()).await;
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?} printed {text}"))
-    }
-
-    async fn stop(mut self) {
-        self.process.signal("INT");
-        let status = self.process.end().await;
-        assert!(status.success(), "{status}");
-    }
-}
-
-/// What a command has said.
-struct Said {
-    code: i32,
-    output: String,
-    errors: String,
-}
-
-async fn run(arguments: &[&str]) -> Said {
-    let command = tokio::process::Command::new(binary())
-        .args(arguments)
-        .env_remove("ZAREBA_PROFILE")
-        .kill_on_drop(true)
-        .output();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = within("a command", command).await.unwrap();
-    Said {
-        code: status.code().unwrap(),
-        output: String::from_utf8(stdout).unwrap(),
-        errors: String::from_utf8(stderr).unwrap(),
-    }
-}
+use crate::local::{Dev, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_starts_an_ensemble_uses_it_and_finds_the_data_again() {

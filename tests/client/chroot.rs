@@ -3,7 +3,7 @@
 use harness::{Ensemble, plugin, within};
 use zareba_client::model::Outcome;
 use zareba_client::recipes::Lock;
-use zareba_client::{CreateMode, Error, ErrorCode, EventKind, Multi};
+use zareba_client::{Client, CreateMode, Error, ErrorCode, EventKind, Multi};
 
 const MODE: CreateMode = CreateMode::Persistent;
 
@@ -65,7 +65,11 @@ async fn a_chroot_shows_its_part_of_the_tree_as_the_whole() {
         ("/", EventKind::ChildrenChanged)
     );
 
-    // Chroots of chroots, and handles of other kinds, which share the session.
+    chroots_of_chroots(&client, &app).await;
+}
+
+/// And handles of other kinds, which share the session.
+async fn chroots_of_chroots(client: &Client, app: &Client) {
     let inner = app.chroot("/a").unwrap();
     assert_eq!(inner.get("/b").await.unwrap().0, "3");
     assert_eq!(inner.linearizable().get("/b").await.unwrap().0, "3");

@@ -1,43 +1,58 @@
-//! `create`, `get`, `set`, `delete`, `ls`, `stat`: one request of a session each.
+//! `create`, `get`, `set`, `delete`, `stat`, `check`, `sync`: a request or two of a session each.
 
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
 use bytes::Bytes;
 use serde_json::json;
-use zareba_client::model::{ChildrenPage, CreateMode, ErrorCode, ZnodePath};
+use zareba_client::model::{CreateMode, ErrorCode, EventKind, Fault, Stat, ZnodePath};
 use zareba_client::{Client, Error};
 
-use super::interrupted;
-use crate::args::{Create, Delete, Ensemble, Format, Get, Ls, Set};
-use crate::output::{self, say};
-use crate::profile::in_session;
+use crate::args::{Create, Delete, Format, Freshness, Get, Set};
+use crate::console::Console;
+use crate::output;
 
-pub(super) async fn create(
-    create: Create,
-    ensemble: &Ensemble,
-    format: Format,
-) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        let mode = match (create.ephemeral, create.sequential) {
-            (false, false) => CreateMode::Persistent,
-            (false, true) => CreateMode::PersistentSequential,
-            (true, false) => CreateMode::Ephemeral,
-            (true, true) => CreateMode::EphemeralSequential,
-        };
-        if create.parents {
-            create_parents(client, &create.path).await?;
-        }
-        let path = client
-            .create(&create.path, Bytes::from(create.data), mode)
-            .await?;
-        say(format, &path, json!({ "path": path.as_str() }))?;
-        if create.ephemeral {
-            interrupted().await?;
-        }
-        Ok(())
-    })
-    .await
+pub(super) async fn create(create: Create, console: &Console) -> anyhow::Result<()> {
+    let mode = match (create.ephemeral, create.sequential) {
+        (false, false) => CreateMode::Persistent,
+        (false, true) => CreateMode::PersistentSequential,
+        (true, false) => CreateMode::Ephemeral,
+        (true, true) => CreateMode::EphemeralSequential,
+    };
+    let data = data(Some(create.data), create.file.as_deref(), console)?;
+    console
+        .in_session(async |client| {
+            if create.parents {
+                create_parents(client, &create.path).await?;
+            }
+            let path = client.create(&create.path, data, mode).await?;
+            console.say(&path, json!({ "path": path.as_str() }))?;
+            if create.ephemeral {
+                console.hold().await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
-async fn create_parents(client: &Client, path: &ZnodePath) -> anyhow::Result<()> {
+/// What a node is to hold: a file's bytes if one is named, the words of the line otherwise.
+fn data(words: Option<String>, file: Option<&Path>, console: &Console) -> anyhow::Result<Bytes> {
+    let Some(file) = file else {
+        return Ok(Bytes::from(words.unwrap_or_default()));
+    };
+    let mut data = Vec::new();
+    if file == Path::new("-") {
+        let read = console.standard_input()?.lock().read_to_end(&mut data);
+        read.context("cannot read standard input")?;
+    } else {
+        data = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    Ok(data.into())
+}
+
+/// Makes what is missing above a node.
+pub(super) async fn create_parents(client: &Client, path: &ZnodePath) -> anyhow::Result<()> {
     let mut missing = Vec::new();
     let mut above = path.parent();
     while let Some(parent) = above.filter(|parent| !parent.is_root()) {
@@ -60,92 +75,122 @@ async fn create_parents(client: &Client, path: &ZnodePath) -> anyhow::Result<()>
     Ok(())
 }
 
-pub(super) async fn get(get: Get, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        if get.sync {
-            client.sync().await?;
-        }
-        let (data, stat) = client.get(&get.path).await?;
-        match format {
-            Format::Text => output::raw(&data)?,
-            Format::Json => output::line(json!({
-                "path": get.path.as_str(),
-                "data": output::data_json(&data),
-                "stat": output::stat_json(&stat),
-            }))?,
-        }
-        Ok(())
-    })
-    .await
-}
-
-pub(super) async fn set(set: Set, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        let stat = client
-            .set(&set.path, Bytes::from(set.data), set.version)
-            .await?;
-        say(
-            format,
-            format!("version {}", stat.version),
-            output::stat_json(&stat),
-        )?;
-        Ok(())
-    })
-    .await
-}
-
-pub(super) async fn delete(
-    delete: Delete,
-    ensemble: &Ensemble,
-    format: Format,
-) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        client.delete(&delete.path, delete.version).await?;
-        if format == Format::Json {
-            output::line(json!({ "deleted": delete.path.as_str() }))?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-pub(super) async fn ls(ls: Ls, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        let mut after = None;
-        loop {
-            let page = ChildrenPage {
-                after,
-                prefix: ls.prefix.clone(),
-                limit: 0,
-            };
-            let list = client.children_page(&ls.path, page).await?;
-            for name in &list.names {
-                say(format, name, json!(name))?;
+pub(super) async fn get(get: Get, console: &Console) -> anyhow::Result<()> {
+    console
+        .in_session(async |client| {
+            let client = fresh(client, get.fresh).await?;
+            if !get.watch {
+                let (data, stat) = client.get(&get.path).await?;
+                return show(&get, &data, &stat, console);
             }
-            after = list.names.last().cloned();
-            if !list.more || after.is_none() {
-                break;
+            loop {
+                let (data, stat, watch) = client.get_and_watch(&get.path).await?;
+                show(&get, &data, &stat, console)?;
+                if watch.await?.kind == EventKind::Deleted {
+                    let why = format!("{} was deleted", get.path);
+                    return Err(Error::Refused(Fault::new(ErrorCode::NoNode, why)).into());
+                }
             }
+        })
+        .await
+}
+
+fn show(get: &Get, data: &[u8], stat: &Stat, console: &Console) -> anyhow::Result<()> {
+    match console.format {
+        Format::Text => {
+            output::raw(data)?;
+            if get.stat {
+                output::line(output::stat_text(stat))?;
+            }
+            Ok(())
         }
-        Ok(())
+        Format::Json => output::line(json!({
+            "path": get.path.as_str(),
+            "data": output::data_json(data),
+            "stat": output::stat_json(stat),
+        })),
+    }
+}
+
+/// A handle whose reads are as new as they have to be.
+pub(super) async fn fresh(client: &Client, fresh: Freshness) -> anyhow::Result<Client> {
+    if fresh.sync {
+        client.sync().await?;
+    }
+    Ok(match fresh.linearizable {
+        true => client.linearizable(),
+        false => client.clone(),
     })
-    .await
+}
+
+pub(super) async fn set(set: Set, console: &Console) -> anyhow::Result<()> {
+    let data = data(set.data, set.file.as_deref(), console)?;
+    console
+        .in_session(async |client| {
+            let stat = client.set(&set.path, data, set.version).await?;
+            console.say(
+                format!("version {}", stat.version),
+                output::stat_json(&stat),
+            )
+        })
+        .await
+}
+
+pub(super) async fn delete(delete: Delete, console: &Console) -> anyhow::Result<()> {
+    console
+        .in_session(async |client| {
+            client.delete(&delete.path, delete.version).await?;
+            if console.format == Format::Json {
+                output::line(json!({ "deleted": delete.path.as_str() }))?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 pub(super) async fn stat(
     path: ZnodePath,
-    ensemble: &Ensemble,
-    format: Format,
+    freshness: Freshness,
+    console: &Console,
 ) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        let stat = client.exists(&path).await?;
-        let Some(stat) = stat else {
-            let why = format!("{path} does not exist");
-            return Err(
-                Error::Refused(zareba_client::model::Fault::new(ErrorCode::NoNode, why)).into(),
-            );
-        };
-        say(format, output::stat_text(&stat), output::stat_json(&stat))
+    console
+        .in_session(async |client| {
+            let stat = stat_of(&fresh(client, freshness).await?, &path).await?;
+            console.say(output::stat_text(&stat), output::stat_json(&stat))
+        })
+        .await
+}
+
+/// The stat of a node that has to be there.
+pub(super) async fn stat_of(client: &Client, path: &ZnodePath) -> anyhow::Result<Stat> {
+    client.exists(path).await?.ok_or_else(|| {
+        let why = format!("{path} does not exist");
+        Error::Refused(Fault::new(ErrorCode::NoNode, why)).into()
     })
-    .await
+}
+
+pub(super) async fn check(
+    path: ZnodePath,
+    version: Option<u64>,
+    console: &Console,
+) -> anyhow::Result<()> {
+    console
+        .in_session(async |client| {
+            client.check(&path, version).await?;
+            if console.format == Format::Json {
+                output::line(json!({ "checked": path.as_str() }))?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+pub(super) async fn sync(console: &Console) -> anyhow::Result<()> {
+    console
+        .in_session(async |client| {
+            client.sync().await?;
+            let zxid = client.last_zxid();
+            console.say(zxid, json!({ "zxid": zxid.to_string() }))
+        })
+        .await
 }

@@ -2,7 +2,6 @@
 
 mod status;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,23 +9,19 @@ use serde_json::{Value, json};
 use zareba_client::model::{EnsembleChange, ServerId};
 use zareba_client::{Client, ENSEMBLE_PATH, Invitation};
 
-use crate::args::{Ensemble, EnsembleCommand, Format};
-use crate::output::say;
+use crate::args::EnsembleCommand;
+use crate::console::Console;
 use crate::profile;
 
 /// How long a change may take to be settled.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
-pub(super) async fn run(
-    command: EnsembleCommand,
-    ensemble: &Ensemble,
-    format: Format,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(command: EnsembleCommand, console: &Console) -> anyhow::Result<u8> {
     let change = match command {
-        EnsembleCommand::Status => return status::run(ensemble, format).await,
+        EnsembleCommand::Status => return status::run(&console.ensemble, console.format).await,
         EnsembleCommand::Add { ttl, observer, .. } => {
-            add(ttl, !observer, ensemble, format).await?;
-            return Ok(ExitCode::SUCCESS);
+            add(ttl, !observer, console).await?;
+            return Ok(0);
         }
         EnsembleCommand::Remove { server } => EnsembleChange::Remove {
             server: ServerId(server),
@@ -57,36 +52,31 @@ pub(super) async fn run(
             client_address,
         },
     };
-    let version = profile::in_session(ensemble, async |client| {
-        let version = client.change_ensemble(change, None).await?;
-        settled(client, version).await
-    })
-    .await?;
-    say(
-        format,
+    let version = console
+        .in_session(async |client| {
+            let version = client.change_ensemble(change, None).await?;
+            settled(client, version).await
+        })
+        .await?;
+    console.say(
         format!("done version={version}"),
         json!({ "settled": true, "version": version }),
     )?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// Makes a token and prints it.
-async fn add(
-    ttl: Duration,
-    voter: bool,
-    ensemble: &Ensemble,
-    format: Format,
-) -> anyhow::Result<()> {
-    let invitation = Invitation::new(&profile::load(ensemble)?)?;
-    let invitation = profile::in_session(ensemble, async |client| {
-        let invitation = invitation.at(members(&shown(client).await?));
-        client.invite(&invitation, voter, ttl).await?;
-        Ok(invitation)
-    })
-    .await?;
+async fn add(ttl: Duration, voter: bool, console: &Console) -> anyhow::Result<()> {
+    let invitation = Invitation::new(&profile::load(&console.ensemble)?)?;
+    let invitation = console
+        .in_session(async |client| {
+            let invitation = invitation.at(members(&shown(client).await?));
+            client.invite(&invitation, voter, ttl).await?;
+            Ok(invitation)
+        })
+        .await?;
     let role = if voter { "voter" } else { "observer" };
-    say(
-        format,
+    console.say(
         &invitation,
         json!({
             "token": invitation.to_string(),

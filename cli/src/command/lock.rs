@@ -1,6 +1,6 @@
 //! `zareba lock NAME -- COMMAND...`: the command runs only while the lock is held.
 
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -9,34 +9,35 @@ use zareba_client::model::{ErrorCode, Fault};
 use zareba_client::{Error, Lock as ClientLock, LockGuard};
 
 use super::interrupted;
-use crate::args::{Ensemble, Lock};
-use crate::profile::in_session;
+use crate::args::Lock;
+use crate::console::Console;
 
 /// The fencing token's name in the command's environment.
 const TOKEN: &str = "ZAREBA_FENCING_TOKEN";
 
-pub(super) async fn run(lock: Lock, ensemble: &Ensemble) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(lock: Lock, console: &Console) -> anyhow::Result<u8> {
     let Some((program, arguments)) = lock.command.split_first() else {
         bail!("no command to run while the lock is held");
     };
-    in_session(ensemble, async |client| {
-        let handle = client.lock(&lock.mount, &lock.name)?;
-        let guard = acquire(&handle, &lock).await?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env(TOKEN, guard.token().to_string())
-            .kill_on_drop(true);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot run {program}"))?;
-        hold(guard, child, &lock.name).await
-    })
-    .await
+    console
+        .in_session(async |client| {
+            let handle = client.lock(&lock.mount, &lock.name)?;
+            let guard = acquire(&handle, &lock).await?;
+            let mut command = Command::new(program);
+            command
+                .args(arguments)
+                .env(TOKEN, guard.token().to_string())
+                .kill_on_drop(true);
+            let child = command
+                .spawn()
+                .with_context(|| format!("cannot run {program}"))?;
+            hold(guard, child, &lock.name).await
+        })
+        .await
 }
 
 /// Stays with the command until it ends, the lock is lost, or somebody interrupts.
-async fn hold(guard: LockGuard, mut child: Child, name: &str) -> anyhow::Result<ExitCode> {
+async fn hold(guard: LockGuard, mut child: Child, name: &str) -> anyhow::Result<u8> {
     tokio::select! {
         status = child.wait() => {
             let status = status.context("cannot wait for the command")?;
@@ -75,13 +76,11 @@ async fn acquire(handle: &ClientLock, lock: &Lock) -> anyhow::Result<LockGuard> 
 }
 
 /// The command's own code; a shell's 128 + signal if a signal ended it.
-fn exit_code(status: ExitStatus) -> ExitCode {
+fn exit_code(status: ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(
-        code.and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(crate::exit::FAILED),
-    )
+    code.and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(crate::exit::FAILED)
 }

@@ -8,95 +8,98 @@ use serde_json::{Value, json};
 use zareba_client::Client;
 use zareba_client::model::{Limits, Sha256};
 
-use super::interrupted;
-use crate::args::{Call, Ensemble, Format, Plugin};
+use crate::args::{Call, Format, Plugin};
+use crate::console::Console;
 use crate::output::{self, say};
-use crate::profile::in_session;
 
 /// Where the ensemble shows its plugins and mounts.
 const PLUGINS: &str = "/zareba/plugins";
 const MOUNTS: &str = "/zareba/mounts";
 
-pub(super) async fn run(plugin: Plugin, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        match plugin {
-            Plugin::Push { name, file } => {
-                let component = std::fs::read(&file)
-                    .with_context(|| format!("cannot read the component {}", file.display()))?;
-                let bar = progress_bar(component.len() as u64);
-                let pushed = client
-                    .push_plugin(&name, component, |sent, _| {
-                        bar.set_position(sent);
-                        if sent == bar.length().unwrap_or(0) {
-                            bar.set_message("compiling");
-                        }
-                    })
-                    .await;
-                bar.finish_and_clear();
-                let sha256 = pushed?;
-                say(
-                    format,
-                    sha256,
-                    json!({ "name": name, "sha256": sha256.to_string() }),
-                )?;
-            }
-            Plugin::Activate { name, revision } => {
-                let sha256 = find_revision(client, &name, revision.as_deref()).await?;
-                client.activate_plugin(&name, sha256).await?;
-                say(
-                    format,
-                    sha256,
-                    json!({ "name": name, "active": sha256.to_string() }),
-                )?;
-            }
-            Plugin::Mount {
-                name,
-                path,
-                config,
-                warm,
-            } => {
-                let limits = Limits {
+pub(super) async fn run(plugin: Plugin, console: &Console) -> anyhow::Result<()> {
+    let format = console.format;
+    console
+        .in_session(async |client| {
+            match plugin {
+                Plugin::Push { name, file } => {
+                    let component = std::fs::read(&file)
+                        .with_context(|| format!("cannot read the component {}", file.display()))?;
+                    let bar = progress_bar(component.len() as u64);
+                    let pushed = client
+                        .push_plugin(&name, component, |sent, _| {
+                            bar.set_position(sent);
+                            if sent == bar.length().unwrap_or(0) {
+                                bar.set_message("compiling");
+                            }
+                        })
+                        .await;
+                    bar.finish_and_clear();
+                    let sha256 = pushed?;
+                    say(
+                        format,
+                        sha256,
+                        json!({ "name": name, "sha256": sha256.to_string() }),
+                    )?;
+                }
+                Plugin::Activate { name, revision } => {
+                    let sha256 = find_revision(client, &name, revision.as_deref()).await?;
+                    client.activate_plugin(&name, sha256).await?;
+                    say(
+                        format,
+                        sha256,
+                        json!({ "name": name, "active": sha256.to_string() }),
+                    )?;
+                }
+                Plugin::Mount {
+                    name,
+                    path,
+                    config,
                     warm,
-                    ..Limits::default()
-                };
-                client
-                    .mount_plugin(&name, &path, parse_config(&config)?, limits)
-                    .await?;
-                say(
-                    format,
-                    &path,
-                    json!({ "name": name, "mount": path.as_str() }),
-                )?;
+                } => {
+                    let limits = Limits {
+                        warm,
+                        ..Limits::default()
+                    };
+                    client
+                        .mount_plugin(&name, &path, parse_config(&config)?, limits)
+                        .await?;
+                    say(
+                        format,
+                        &path,
+                        json!({ "name": name, "mount": path.as_str() }),
+                    )?;
+                }
+                Plugin::Unmount { path } => {
+                    client.unmount_plugin(&path).await?;
+                    say(format, &path, json!({ "unmounted": path.as_str() }))?;
+                }
+                Plugin::List => list(client, format).await?,
             }
-            Plugin::Unmount { path } => {
-                client.unmount_plugin(&path).await?;
-                say(format, &path, json!({ "unmounted": path.as_str() }))?;
-            }
-            Plugin::List => list(client, format).await?,
-        }
-        Ok(())
-    })
-    .await
+            Ok(())
+        })
+        .await
 }
 
-pub(super) async fn call(call: Call, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        let answer = client
-            .call(&call.mount, &call.op, call.input.into_bytes())
-            .await?;
-        match format {
-            Format::Text => output::raw(&answer)?,
-            Format::Json => {
-                let value = serde_json::from_slice(&answer);
-                output::line(value.unwrap_or_else(|_| output::data_json(&answer)))?;
+pub(super) async fn call(call: Call, console: &Console) -> anyhow::Result<()> {
+    let format = console.format;
+    console
+        .in_session(async |client| {
+            let answer = client
+                .call(&call.mount, &call.op, call.input.into_bytes())
+                .await?;
+            match format {
+                Format::Text => output::raw(&answer)?,
+                Format::Json => {
+                    let value = serde_json::from_slice(&answer);
+                    output::line(value.unwrap_or_else(|_| output::data_json(&answer)))?;
+                }
             }
-        }
-        if call.hold {
-            interrupted().await?;
-        }
-        Ok(())
-    })
-    .await
+            if call.hold {
+                console.hold().await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 fn progress_bar(total: u64) -> ProgressBar {

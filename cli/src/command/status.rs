@@ -1,6 +1,5 @@
 //! `zareba status`: what every server says of itself, without a session.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,7 +10,7 @@ use crate::{exit, output, profile};
 /// How long one server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(ensemble: &Ensemble, format: Format) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(ensemble: &Ensemble, format: Format) -> anyhow::Result<u8> {
     let profile = profile::load(ensemble)?;
     let answers = profile.server_status(PATIENCE).await?;
     let mut rows = Vec::new();
@@ -66,5 +65,5 @@ pub(super) async fn run(ensemble: &Ensemble, format: Format) -> anyhow::Result<E
         ];
         output::line(output::table(header, rows))?;
     }
-    Ok(ExitCode::from(if serving { 0 } else { exit::UNREACHABLE }))
+    Ok(if serving { 0 } else { exit::UNREACHABLE })
 }

@@ -4,33 +4,33 @@
 use serde_json::json;
 use zareba_client::model::{Event, EventKind};
 
-use crate::args::{Ensemble, Format, Watch};
-use crate::output::say;
-use crate::profile::in_session;
+use crate::args::Watch;
+use crate::console::Console;
 
-pub(super) async fn run(watch: Watch, ensemble: &Ensemble, format: Format) -> anyhow::Result<()> {
-    in_session(ensemble, async |client| {
-        let mut told = 0;
-        while watch.events.is_none_or(|events| told < events) {
-            let event = if watch.children {
-                let (_, watch) = client.children_and_watch(&watch.path).await?;
-                watch.await?
-            } else {
-                let (_, watch) = client.exists_and_watch(&watch.path).await?;
-                watch.await?
-            };
-            show(&event, format)?;
-            told += 1;
-            if watch.children && event.kind == EventKind::Deleted {
-                break;
+pub(super) async fn run(watch: Watch, console: &Console) -> anyhow::Result<()> {
+    console
+        .in_session(async |client| {
+            let mut told = 0;
+            while watch.events.is_none_or(|events| told < events) {
+                let event = if watch.children {
+                    let (_, watch) = client.children_and_watch(&watch.path).await?;
+                    watch.await?
+                } else {
+                    let (_, watch) = client.exists_and_watch(&watch.path).await?;
+                    watch.await?
+                };
+                show(&event, console)?;
+                told += 1;
+                if watch.children && event.kind == EventKind::Deleted {
+                    break;
+                }
             }
-        }
-        Ok(())
-    })
-    .await
+            Ok(())
+        })
+        .await
 }
 
-fn show(event: &Event, format: Format) -> anyhow::Result<()> {
+fn show(event: &Event, console: &Console) -> anyhow::Result<()> {
     let kind = match event.kind {
         EventKind::Created => "created",
         EventKind::Changed => "changed",
@@ -43,5 +43,5 @@ fn show(event: &Event, format: Format) -> anyhow::Result<()> {
         "kind": kind,
         "path": event.path.as_str(),
     });
-    say(format, text, value)
+    console.say(text, value)
 }

@@ -7,8 +7,8 @@
 //!
 //! Every server with a sound log votes, also one that is no voter as far as it knows: its ensemble may
 //! be an old one. Whose vote counts is for the counting server's ensemble to say. Only servers that may
-//! lead, as far as they know, are candidates. A leader that knows a newer ensemble than this server is
-//! joined on its own word, for this server could not tell a quorum of that ensemble.
+//! lead, as far as they know, are candidates. A leader that knows a newer ensemble or a later epoch than
+//! this server is joined on its own word, for this server could not tell a quorum of its ensemble.
 //!
 //! A server that never held a history cannot know what it has forgotten. It votes only once every other
 //! voter has said that it has no transaction either: then none was ever committed.
@@ -150,7 +150,11 @@ impl Looking {
             return Next::Stay;
         }
         let ensemble = member.ensemble();
-        if from == leader && vote.ensemble_version > ensemble.version {
+        // A later epoch may have begun without the end of this server's log, and with it without the
+        // ensemble that this server goes by.
+        let is_ahead = vote.ensemble_version > ensemble.version
+            || vote.candidate.current_epoch > member.epochs.current;
+        if from == leader && is_ahead {
             return Next::Follow(leader);
         }
         self.votes.remove(&from);

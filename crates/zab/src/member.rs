@@ -145,10 +145,13 @@ impl Member {
     /// a voter has nothing matters to those that begin an ensemble.
     pub(crate) fn candidate(&self) -> Candidate {
         let server = self.config.me;
+        let may_lead = self.may_vote && self.membership.may_lead(server);
+        let let_go = self.membership.lets_go(server).filter(|_| may_lead);
         Candidate {
-            may_lead: self.may_vote && self.membership.may_lead(server),
+            may_lead,
             current_epoch: self.epochs.current,
-            last_zxid: self.history.last(),
+            last_zxid: let_go.unwrap_or_else(|| self.history.last()),
+            stays: may_lead && let_go.is_none(),
             server,
         }
     }

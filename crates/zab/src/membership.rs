@@ -86,6 +86,17 @@ impl Membership {
         last_two.any(|ensemble| ensemble.may_lead(server))
     }
 
+    /// Where the log lets that server go; none if it may lead in the ensemble in force.
+    pub(crate) fn lets_go(&self, server: ServerId) -> Option<Zxid> {
+        let current = self.current();
+        if current.may_lead(server) {
+            return None;
+        }
+        let mut newest_first = self.logged.iter().rev();
+        let entry = newest_first.find(|(_, ensemble)| ensemble.version == current.version);
+        entry.map(|(zxid, _)| *zxid)
+    }
+
     /// True if the ensemble in force is delivered, and no change is under way.
     pub(crate) fn is_settled(&self) -> bool {
         self.logged.is_empty() && self.base.outgoing.is_none()
@@ -138,6 +149,27 @@ mod tests {
         assert!(membership.is_settled());
         assert!(!membership.truncate(Zxid::ZERO));
         assert_eq!(membership.current().version, 4);
+    }
+
+    #[test]
+    fn who_is_to_leave_has_nothing_to_offer_behind_the_entry_that_lets_it_go() {
+        let with = |version, voters: &[u64]| Ensemble {
+            version,
+            ..Ensemble::of_voters(voters.iter().copied().map(ServerId))
+        };
+        let mut membership = Membership::new(with(1, &[1, 2]), None);
+        let two = ServerId(2);
+        assert_eq!(membership.lets_go(two), None);
+        let zxid = Zxid::new(1, 5);
+        membership.logged.push_back((zxid, with(2, &[1])));
+        assert!(
+            membership.may_lead(two),
+            "it may be the only one that has that entry"
+        );
+        assert_eq!(membership.lets_go(two), Some(zxid));
+        assert_eq!(membership.lets_go(ServerId(1)), None);
+        membership.truncate(Zxid::new(1, 4));
+        assert_eq!(membership.lets_go(two), None);
     }
 
     #[test]

@@ -36,8 +36,12 @@ pub struct Candidate {
     pub may_lead: bool,
     /// The newest epoch whose whole initial history the candidate has.
     pub current_epoch: Epoch,
-    /// The last transaction in its log.
+    /// The last transaction in its log; that which lets it go, if it is to leave: what it has behind that
+    /// is committed by nobody without those who stay.
     pub last_zxid: Zxid,
+    /// True if it may lead in the ensemble that its log ends with, too. One that is to leave leads only
+    /// if nobody else has the end of the change.
+    pub stays: bool,
     /// Its number, the tie-breaker.
     pub server: ServerId,
 }

@@ -2,7 +2,6 @@
 //! that it works without a quorum too.
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use crate::{exit, output, profile};
 /// How long one server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(ensemble: &Ensemble, format: Format) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(ensemble: &Ensemble, format: Format) -> anyhow::Result<u8> {
     let profile = profile::load(ensemble)?;
     let endpoints = profile.endpoints.join(", ");
     let statuses = ask_all(profile).await?;
@@ -39,7 +38,7 @@ pub(super) async fn run(ensemble: &Ensemble, format: Format) -> anyhow::Result<E
     } else {
         exit::UNREACHABLE
     };
-    Ok(ExitCode::from(code))
+    Ok(code)
 }
 
 /// What all servers say that can be found: those of the profile, and those that they know of.

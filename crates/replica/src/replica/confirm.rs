@@ -242,6 +242,7 @@ mod tests {
                 round: 1,
                 candidate: Candidate {
                     may_lead: true,
+                    stays: true,
                     current_epoch: Epoch(0),
                     last_zxid: Zxid::ZERO,
                     server: ME,

@@ -223,8 +223,12 @@ impl Cluster {
         self.counts.reigns += 1;
         let before = self.oracle.established.newest();
         self.oracle.established.check(server, epoch)?;
-        let (ensemble, earlier) = (&self.oracle.ensemble, self.oracle.ensemble_before());
-        invariants::removed_servers::of_leader(ensemble, earlier, id_of(server))?;
+        // A server that stood still may learn of its old reign when others have long followed newer ones:
+        // that is no new one.
+        if before.is_none_or(|(newest, _)| newest <= epoch) {
+            let (ensemble, earlier) = (&self.oracle.ensemble, self.oracle.ensemble_before());
+            invariants::removed_servers::of_leader(ensemble, earlier, id_of(server))?;
+        }
         let changing = self.oracle.in_force().any(|it| it.outgoing.is_some());
         self.oracle.marks.reach_if(changing, Mark::JointElection);
         let again = before.is_some_and(|(_, leader)| leader == server);

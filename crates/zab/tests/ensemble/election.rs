@@ -28,6 +28,7 @@ fn vote_for(server: u64, counter: u32, round: u64) -> Message {
         round,
         candidate: Candidate {
             may_lead: true,
+            stays: true,
             current_epoch: Epoch(1),
             last_zxid: Zxid::new(1, counter),
             server: ServerId(server),
@@ -74,6 +75,33 @@ fn a_restarted_server_does_not_stand_on_what_it_claimed_before_and_has_lost() {
     );
 }
 
+/// Server 2 says to `zab` that it leads, with `current_epoch`; the number under which `zab` joins it.
+fn hears_a_leader(zab: &mut Zab, current_epoch: Epoch) -> Option<Join> {
+    let from = ServerId(2);
+    let mut outputs = Vec::new();
+    zab.handle(Now(1), Input::PeerUp(from), &mut outputs);
+    let message = Message::Vote(Vote {
+        round: 1,
+        candidate: Candidate {
+            may_lead: true,
+            stays: true,
+            current_epoch,
+            server: from,
+            ..Candidate::default()
+        },
+        phase: Phase::Leading,
+        ensemble_version: 0,
+    });
+    zab.handle(Now(2), Input::Received { from, message }, &mut outputs);
+    outputs.iter().find_map(|output| match output {
+        Output::Send {
+            message: Message::FollowerInfo { join, .. },
+            ..
+        } => Some(*join),
+        _ => None,
+    })
+}
+
 #[test]
 fn a_new_process_numbers_its_attempts_from_where_it_is_told() {
     let (me, leader) = (ServerId(1), ServerId(2));
@@ -86,27 +114,42 @@ fn a_new_process_numbers_its_attempts_from_where_it_is_told() {
         ..Recovered::default()
     };
     let mut zab = Zab::new(config, recovered, Now(0));
-    let mut outputs = Vec::new();
-    zab.handle(Now(1), Input::PeerUp(leader), &mut outputs);
-    let message = Message::Vote(Vote {
-        round: 1,
-        candidate: Candidate {
-            may_lead: true,
+    assert_eq!(hears_a_leader(&mut zab, Epoch(1)), Some(Join(78)));
+}
+
+#[test]
+fn a_leader_of_a_later_epoch_is_joined_on_its_own_word() {
+    // As far as this server knows, two of five are no quorum: the leader's ensemble may be an older
+    // one, if the end of this server's log was never committed.
+    let five = || {
+        let config = Config::new(ServerId(1), (1..=5).map(ServerId));
+        let recovered = Recovered {
+            accepted_epoch: Epoch(1),
             current_epoch: Epoch(1),
-            server: leader,
-            ..Candidate::default()
-        },
-        phase: Phase::Leading,
-        ensemble_version: 0,
-    });
-    let from = leader;
-    zab.handle(Now(2), Input::Received { from, message }, &mut outputs);
-    let join = outputs.iter().find_map(|output| match output {
-        Output::Send {
-            message: Message::FollowerInfo { join, .. },
-            ..
-        } => Some(*join),
-        _ => None,
-    });
-    assert_eq!(join, Some(Join(78)));
+            may_vote: true,
+            ..Recovered::default()
+        };
+        Zab::new(config, recovered, Now(0))
+    };
+    assert_eq!(hears_a_leader(&mut five(), Epoch(1)), None);
+    assert!(hears_a_leader(&mut five(), Epoch(2)).is_some());
+}
+
+#[test]
+fn of_two_with_the_same_log_the_one_that_stays_is_preferred() {
+    let candidate = |server, stays| Candidate {
+        may_lead: true,
+        stays,
+        server: ServerId(server),
+        ..Candidate::default()
+    };
+    assert!(candidate(1, true) > candidate(2, false));
+    let ahead = Candidate {
+        last_zxid: Zxid::new(1, 1),
+        ..candidate(2, false)
+    };
+    assert!(
+        ahead > candidate(1, true),
+        "nobody else has the end of the change"
+    );
 }

@@ -1,0 +1,128 @@
+//! Words of `zareba bench`. Knows nothing of what they do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use zareba_client::model::ZnodePath;
+
+/// `zareba bench`.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    pub(crate) own: Option<OwnBench>,
+    #[command(flatten)]
+    pub(crate) load: BenchLoad,
+}
+
+/// Measurements with an ensemble of their own: three processes in a temporary folder.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum OwnBench {
+    /// Kill the leader under load, again and again, and print how long nobody could write.
+    Failover(Failover),
+    /// Fill the ensemble, then time restarts and the refilling of a wiped follower.
+    Restart(Restart),
+}
+
+/// How a measurement's own ensemble is set up.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OwnEnsemble {
+    /// Where its folder is made, and removed at the end [default: the system's temporary folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// `timing.heartbeat_ms` of all servers [default: the servers' own].
+    #[arg(long, value_name = "MS")]
+    pub(crate) heartbeat_ms: Option<u64>,
+    /// `timing.silence_max_ms` of all servers [default: the servers' own].
+    #[arg(long, value_name = "MS")]
+    pub(crate) silence_max_ms: Option<u64>,
+}
+
+/// `zareba bench failover`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Failover {
+    /// How often the leader goes down; 0 only watches the calm.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) rounds: usize,
+    /// How it goes down.
+    #[arg(long, value_enum, default_value_t = Downfall::Kill)]
+    pub(crate) how: Downfall,
+    /// Seconds of load before the first round, in which no server should look for a leader.
+    #[arg(long, default_value_t = 3, value_name = "SECONDS")]
+    pub(crate) calm: u64,
+    /// Sessions that write, spread over the servers.
+    #[arg(long, default_value_t = 6)]
+    pub(crate) sessions: usize,
+    /// Requests each session keeps in flight.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=900))]
+    pub(crate) in_flight: u16,
+    /// Bytes of data.
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) value_size: usize,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// How a leader goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Downfall {
+    /// Its process is killed; its host tells everybody who asks.
+    Kill,
+    /// It falls silent, as with its host or its network; nobody tells.
+    Freeze,
+}
+
+/// `zareba bench restart`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Restart {
+    /// Nodes to fill the ensemble with.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) znodes: usize,
+    /// Bytes of data of each.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) value_size: usize,
+    /// Nodes made by one transaction: many of them fill faster and leave a shorter log.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) per_write: u16,
+    /// How often each of the three is timed.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// `zareba bench` of a running ensemble.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchLoad {
+    /// Sessions, spread over the servers.
+    #[arg(long, default_value_t = 32)]
+    pub(crate) sessions: usize,
+    /// Requests each session keeps in flight.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=900))]
+    pub(crate) in_flight: u16,
+    /// Share of reads, percent.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) reads: u8,
+    /// Bytes of data.
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) value_size: usize,
+    /// Nodes the load is spread over.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) keys: usize,
+    /// Seconds measured.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// Seconds before the measurement.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) warm_up: u64,
+    /// Call an operation of a plugin instead of setting nodes, as MOUNT:OP:INPUT; `{session}` in
+    /// the input becomes the session's number.
+    #[arg(long, value_name = "MOUNT:OP:INPUT")]
+    pub(crate) call: Option<String>,
+    /// Acquire and release locks of this mount instead, one at a time in each session.
+    #[arg(long, value_name = "MOUNT", conflicts_with = "call")]
+    pub(crate) lock: Option<ZnodePath>,
+    /// Different locks the sessions contend for.
+    #[arg(long, default_value_t = 1, requires = "lock")]
+    pub(crate) locks: usize,
+}
