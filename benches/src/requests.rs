@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use zareba_model::{
-    Acked, Acl, Cause, Change, CreateMode, Effect, Op, Outcome, Password, Read, ServerId,
+    Acked, Acl, Cause, Change, CreateMode, Effect, Lifetime, Op, Outcome, Password, Read, ServerId,
     SessionId, Stat, Txn, Write, Xid, ZnodePath, Zxid,
 };
 
@@ -73,7 +73,7 @@ pub fn create_folder() -> Txn {
         path: folder(),
         data: Bytes::new(),
         acl: Acl::open(),
-        owner: SessionId::NONE,
+        lifetime: Lifetime::Persistent,
         parent_created: 1,
     }])
 }
@@ -84,7 +84,7 @@ pub fn create_txn(number: u64, data: Bytes, parent_created: u64) -> Txn {
         path: node(number),
         data,
         acl: Acl::open(),
-        owner: SessionId::NONE,
+        lifetime: Lifetime::Persistent,
         parent_created,
     }])
 }

@@ -136,7 +136,11 @@ impl Solo {
                 self.read(message);
                 None
             }
-            Output::Role(_) | Output::Ensemble(_) | Output::PluginLog { .. } => None,
+            Output::Role(_)
+            | Output::Ensemble(_)
+            | Output::PluginLog { .. }
+            | Output::Audit(_)
+            | Output::QuotaPassed { .. } => None,
             Output::Close { .. }
             | Output::Removed { .. }
             | Output::ReadLog { .. }

@@ -1,10 +1,11 @@
 //! What a command says: for people, or as JSON, one value per line. Decides nothing.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
-use zareba_client::model::Stat;
+use zareba_client::model::{Lifetime, Stat};
 
 use crate::args::Format;
 
@@ -57,6 +58,19 @@ pub(crate) fn data_json(data: &[u8]) -> Value {
     }
 }
 
+/// How long a node lives, in a few words.
+pub(crate) fn lifetime(lifetime: Lifetime) -> String {
+    match lifetime {
+        Lifetime::Persistent => "persistent".to_owned(),
+        Lifetime::Ephemeral(session) => format!("ephemeral of {:x}", session.0),
+        Lifetime::Container => "container".to_owned(),
+        Lifetime::Ttl(ms) => {
+            let ttl = humantime::format_duration(Duration::from_millis(ms));
+            format!("ttl {ttl}")
+        }
+    }
+}
+
 /// A stat as JSON, with ZooKeeper's names.
 pub(crate) fn stat_json(stat: &Stat) -> Value {
     serde_json::json!({
@@ -68,7 +82,8 @@ pub(crate) fn stat_json(stat: &Stat) -> Value {
         "version": stat.version,
         "cversion": stat.cversion,
         "aversion": stat.aversion,
-        "ephemeralOwner": format!("{:x}", stat.ephemeral_owner.0),
+        "lifetime": lifetime(stat.lifetime),
+        "ephemeralOwner": format!("{:x}", stat.lifetime.owner().0),
         "dataLength": stat.data_length,
         "numChildren": stat.num_children,
     })
@@ -85,7 +100,8 @@ pub(crate) fn stat_text(stat: &Stat) -> String {
         ("version", stat.version.to_string()),
         ("cversion", stat.cversion.to_string()),
         ("aversion", stat.aversion.to_string()),
-        ("ephemeralOwner", format!("{:x}", stat.ephemeral_owner.0)),
+        ("lifetime", lifetime(stat.lifetime)),
+        ("ephemeralOwner", format!("{:x}", stat.lifetime.owner().0)),
         ("dataLength", stat.data_length.to_string()),
         ("numChildren", stat.num_children.to_string()),
     ];

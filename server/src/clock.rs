@@ -19,7 +19,6 @@ impl Clock {
     }
 
     /// Both times at once. A wall clock set before 1970 reads as 1970.
-    #[expect(clippy::disallowed_methods, reason = "this file owns the clock")]
     pub(crate) fn now(&self) -> Now {
         Now {
             monotonic: zareba_zab::Now(micros(self.start.elapsed())),

@@ -71,6 +71,8 @@ impl Home {
                 ca_key: None,
             },
             names: Vec::new(),
+            superusers: Vec::new(),
+            audit_log: None,
             timing: Timing::default(),
             limits: DoorLimits::default(),
         }
@@ -149,7 +151,13 @@ impl RawClient {
     async fn enter(&mut self) -> Welcome {
         let hello = Hello::Open { timeout_ms: 10_000 };
         let version = client::VERSION;
-        self.say(&[ClientMessage::Hello { version, hello }]).await;
+        let claims = Vec::new();
+        let hello = ClientMessage::Hello {
+            version,
+            hello,
+            claims,
+        };
+        self.say(&[hello]).await;
         match self.hear().await {
             Some(ServerMessage::Welcome(welcome)) => welcome,
             other => panic!("expected a welcome, got {other:?}"),

@@ -11,7 +11,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
-use zareba_client::model::{ErrorCode, Stat, ZnodePath};
+use zareba_client::model::{ErrorCode, SessionId, Stat, ZnodePath};
 use zareba_client::{Client, Error};
 
 use super::records::{End, FORMAT, Head, NodeRecord};
@@ -43,7 +43,7 @@ pub(super) async fn run(export: Export, console: &Console) -> anyhow::Result<()>
                 if met.depth > 0 && is_reserved(&met.path) {
                     continue;
                 }
-                if met.stat.ephemeral_owner.0 != 0 {
+                if met.stat.lifetime.owner() != SessionId::NONE {
                     writer.end.skipped_ephemeral += 1;
                     continue;
                 }

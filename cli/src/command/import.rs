@@ -306,7 +306,7 @@ impl<'a> Job<'a> {
                     self.tally.replaced += 1;
                     self.tally.bytes += data.len() as u64;
                 }
-                Change::Delete { .. } | Change::Check { .. } => {}
+                Change::Delete { .. } | Change::SetAcl { .. } | Change::Check { .. } => {}
             }
         }
         let tally = &self.tally;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use zareba_client::Client;
-use zareba_client::model::{ChildrenPage, Stat, ZnodePath};
+use zareba_client::model::{ChildrenPage, Lifetime, Stat, ZnodePath};
 
 use super::data::{fresh, stat_of};
 use super::walk::Walk;
@@ -72,14 +72,13 @@ const HEADER: &str = " VERSION    BYTES CHILDREN CHANGED              NAME";
 
 /// A node in columns, so that long lists can be printed as they come.
 fn row(name: &str, stat: &Stat) -> String {
-    let owner = if stat.ephemeral_owner.0 == 0 {
-        String::new()
-    } else {
-        format!(" (ephemeral of {:x})", stat.ephemeral_owner.0)
+    let lifetime = match stat.lifetime {
+        Lifetime::Persistent => String::new(),
+        limited => format!(" ({})", output::lifetime(limited)),
     };
     let changed = SystemTime::UNIX_EPOCH + Duration::from_millis(stat.mtime);
     format!(
-        "{:>8} {:>8} {:>8} {} {name}{owner}",
+        "{:>8} {:>8} {:>8} {} {name}{lifetime}",
         stat.version,
         stat.data_length,
         stat.num_children,

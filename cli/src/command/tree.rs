@@ -1,7 +1,7 @@
 //! `zareba tree`: a subtree drawn, a line for each node, as it comes.
 
 use serde_json::json;
-use zareba_client::model::Stat;
+use zareba_client::model::{Lifetime, SessionId, Stat};
 
 use super::walk::{Met, Walk};
 use crate::args::{Format, Tree};
@@ -47,7 +47,7 @@ fn node_json(met: &Met) -> serde_json::Value {
         "depth": met.depth,
         "dataLength": met.stat.data_length,
         "numChildren": met.stat.num_children,
-        "ephemeral": met.stat.ephemeral_owner.0 != 0,
+        "ephemeral": met.stat.lifetime.owner() != SessionId::NONE,
     })
 }
 
@@ -92,8 +92,8 @@ fn facts(stat: &Stat) -> String {
         1 => facts.push("1 byte".to_owned()),
         bytes => facts.push(format!("{bytes} bytes")),
     }
-    if stat.ephemeral_owner.0 != 0 {
-        facts.push(format!("ephemeral of {:x}", stat.ephemeral_owner.0));
+    if stat.lifetime != Lifetime::Persistent {
+        facts.push(output::lifetime(stat.lifetime));
     }
     if facts.is_empty() {
         return String::new();

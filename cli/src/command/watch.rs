@@ -36,6 +36,7 @@ fn show(event: &Event, console: &Console) -> anyhow::Result<()> {
         EventKind::Changed => "changed",
         EventKind::Deleted => "deleted",
         EventKind::ChildrenChanged => "children-changed",
+        EventKind::Resync => "resync",
     };
     let text = format!("{} {kind} {}", event.zxid, event.path);
     let value = json!({

@@ -76,6 +76,8 @@ impl Files {
             },
             identity: self.identity(place.id),
             names: Vec::new(),
+            superusers: Vec::new(),
+            audit_log: None,
             timing: Timing::default(),
             limits: DoorLimits::default(),
         }

@@ -24,9 +24,17 @@ fn only(permissions: Permissions, who: &str) -> Acl {
     }])
 }
 
-/// Every operation on `/n` and its child `/n/c`, with the permissions on `/n` of which one is needed;
-/// none if it needs none.
-fn operations() -> Vec<(&'static str, Op, &'static [Permissions])> {
+/// An operation on `/n` or its child `/n/c`, with the permissions on `/n` of which one is needed; none if
+/// it needs none.
+type Case = (&'static str, Op, &'static [Permissions]);
+
+fn operations() -> Vec<Case> {
+    let mut all = reads();
+    all.extend(writes());
+    all
+}
+
+fn reads() -> Vec<Case> {
     let n = || path("/n");
     let read = |read| Op::Read(read);
     vec![
@@ -74,6 +82,12 @@ fn operations() -> Vec<(&'static str, Op, &'static [Permissions])> {
             }),
             &[Permissions::READ],
         ),
+    ]
+}
+
+fn writes() -> Vec<Case> {
+    let n = || path("/n");
+    vec![
         (
             "set",
             change(Change::Set {

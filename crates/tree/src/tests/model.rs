@@ -117,54 +117,61 @@ fn every_node_stat_list_event_and_digest_is_the_models() {
             assert_eq!(tree.node_bytes, tree.recomputed_node_bytes());
             assert_eq!(tree.node_count(), model.len());
         }
-        for (path, plain) in &model {
-            let node = leader.tree.node(path).unwrap();
-            assert_eq!(
-                (node.data(), node.stat()),
-                (plain.data.clone(), plain.stat),
-                "{path}"
-            );
-            let mut names: Vec<_> = children_of(&model, path).collect();
-            names.sort_unstable();
-            assert_eq!(
-                leader.tree.child_names(path, None, "").collect::<Vec<_>>(),
-                names
-            );
-        }
-        for (path, quota, usage) in leader.tree.quotas() {
-            assert!(!quota.is_none());
-            let below = |key: &str| ZnodePath::parse(key).unwrap().is_within(path);
-            let held = model.iter().filter(|(key, _)| below(key));
-            let held = held.map(|(_, plain)| plain.data.len() as u64);
-            let expected = Usage {
-                nodes: held.clone().count() as u64,
-                bytes: held.sum(),
-            };
-            assert_eq!(usage, expected, "{path}");
-        }
-        let (mut due, mut empty) = (Vec::new(), Vec::new());
-        for (path, Plain { stat, .. }) in model.iter().filter(|(_, it)| it.stat.num_children == 0) {
-            match stat.lifetime {
-                Lifetime::Ttl(ms) => due.push((stat.mtime + ms, path.as_str())),
-                Lifetime::Container if stat.cversion > 0 => empty.push(path.as_str()),
-                _ => {}
-            }
-        }
-        due.sort_unstable();
-        let found = leader.tree.nodes_to_expire();
-        assert!(found.map(|(due, path)| (due, path.as_str())).eq(due));
-        let found = leader.tree.empty_containers();
-        assert!(found.map(ZnodePath::as_str).eq(empty));
-        for session in leader.tree.sessions() {
-            let owned = |plain: &Plain| plain.stat.lifetime.owner() == session.id;
-            let expected: Vec<_> = model.iter().filter(|(_, plain)| owned(plain)).collect();
-            let found = leader.tree.ephemerals(session.id);
-            assert!(
-                found
-                    .map(ZnodePath::as_str)
-                    .eq(expected.iter().map(|(path, _)| path.as_str()))
-            );
-        }
-        assert_eq!(leader.tree.ephemerals(SessionId::NONE).count(), 0);
+        is_the_models(&leader.tree, &model);
+        knows_what_is_due(&leader.tree, &model);
     }
+}
+
+/// Every node, list and quota is the model's.
+fn is_the_models(tree: &Tree, model: &Model) {
+    for (path, plain) in model {
+        let node = tree.node(path).unwrap();
+        assert_eq!(
+            (node.data(), node.stat()),
+            (plain.data.clone(), plain.stat),
+            "{path}"
+        );
+        let mut names: Vec<_> = children_of(model, path).collect();
+        names.sort_unstable();
+        assert_eq!(tree.child_names(path, None, "").collect::<Vec<_>>(), names);
+    }
+    for (path, quota, usage) in tree.quotas() {
+        assert!(!quota.is_none());
+        let below = |key: &str| ZnodePath::parse(key).unwrap().is_within(path);
+        let held = model.iter().filter(|(key, _)| below(key));
+        let held = held.map(|(_, plain)| plain.data.len() as u64);
+        let expected = Usage {
+            nodes: held.clone().count() as u64,
+            bytes: held.sum(),
+        };
+        assert_eq!(usage, expected, "{path}");
+    }
+}
+
+/// What will go by itself is what the model says.
+fn knows_what_is_due(tree: &Tree, model: &Model) {
+    let (mut due, mut empty) = (Vec::new(), Vec::new());
+    for (path, Plain { stat, .. }) in model.iter().filter(|(_, it)| it.stat.num_children == 0) {
+        match stat.lifetime {
+            Lifetime::Ttl(ms) => due.push((stat.mtime + ms, path.as_str())),
+            Lifetime::Container if stat.cversion > 0 => empty.push(path.as_str()),
+            _ => {}
+        }
+    }
+    due.sort_unstable();
+    let found = tree.nodes_to_expire();
+    assert!(found.map(|(due, path)| (due, path.as_str())).eq(due));
+    let found = tree.empty_containers();
+    assert!(found.map(ZnodePath::as_str).eq(empty));
+    for session in tree.sessions() {
+        let owned = |plain: &Plain| plain.stat.lifetime.owner() == session.id;
+        let expected: Vec<_> = model.iter().filter(|(_, plain)| owned(plain)).collect();
+        let found = tree.ephemerals(session.id);
+        assert!(
+            found
+                .map(ZnodePath::as_str)
+                .eq(expected.iter().map(|(path, _)| path.as_str()))
+        );
+    }
+    assert_eq!(tree.ephemerals(SessionId::NONE).count(), 0);
 }

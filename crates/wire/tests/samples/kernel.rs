@@ -33,8 +33,14 @@ fn quota() -> Quota {
 }
 
 pub(super) fn ops() -> Vec<(&'static str, Op)> {
+    let mut all = writes();
+    all.extend(reads());
+    all.extend(others());
+    all
+}
+
+fn writes() -> Vec<(&'static str, Op)> {
     let write = |write| Op::Write(write);
-    let read = |read| Op::Read(read);
     let create = |mode| {
         write(Write::Change(Change::Create {
             path: path("/a/c"),
@@ -70,6 +76,12 @@ pub(super) fn ops() -> Vec<(&'static str, Op)> {
             }),
         ),
         ("kill-session", write(Write::KillSession(SessionId(9)))),
+    ]
+}
+
+fn reads() -> Vec<(&'static str, Op)> {
+    let read = |read| Op::Read(read);
+    vec![
         ("acl", read(Read::Acl { path: path("/a") })),
         ("count", read(Read::Count { path: path("/a") })),
         (
@@ -91,6 +103,11 @@ pub(super) fn ops() -> Vec<(&'static str, Op)> {
                 linearizable: true,
             },
         ),
+    ]
+}
+
+fn others() -> Vec<(&'static str, Op)> {
+    vec![
         (
             "watch-add",
             Op::Watch(WatchOp::Add {
