@@ -12,6 +12,8 @@ use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
+#[path = "tidy/document.rs"]
+mod document;
 #[path = "tidy/knot.rs"]
 mod knot;
 #[path = "tidy/source.rs"]
@@ -91,6 +93,11 @@ const NAMED_BY_CONVENTION: &[&str] = &[
 
 /// Longest source file, lines; it is split by noun before.
 const FILE_LINES_MAX: usize = 800;
+
+/// The document of promises, and what it names beside tests.
+const PROMISES: &str = "docs/guarantees.md";
+const BUG_BANK: &str = "docs/bug-bank.md";
+const INVARIANTS: &str = "crates/sim/src/invariants";
 
 /// Modules of one crate that import each other in a circle, with the reason why they may.
 const ALLOWED_KNOTS: &[knot::Allowed] = &[
@@ -313,6 +320,27 @@ fn no_file_names_a_place_of_one_machine() {
         }
     }
     report("absolute places of one machine", &offenders);
+}
+
+#[test]
+fn every_promise_names_tests_that_are_there() {
+    let promises = read(PROMISES).unwrap();
+    let bank = read(BUG_BANK).unwrap();
+    let named = document::named(&promises);
+    assert!(!named.is_empty(), "{PROMISES} names no test");
+    let missing = named.iter().filter(|named| match named {
+        document::Named::Test { file, name } => {
+            !read(file).is_some_and(|source| document::has_test(&source, name))
+        }
+        document::Named::Invariant(name) => read(&format!("{INVARIANTS}/{name}.rs")).is_none(),
+        document::Named::Bug(name) => !bank.contains(&format!("`{name}`")),
+    });
+    let missing: Vec<_> = missing.map(|named| format!("{named:?}")).collect();
+    report("named as tests, but not there", &missing);
+    report(
+        "promises without a word of tests",
+        &document::untested(&promises),
+    );
 }
 
 /// Fails with every offender, not with the first.
