@@ -46,11 +46,12 @@ impl History {
         self.last()
     }
 
-    /// Forgets what is up to `base`.
-    pub(crate) fn purge(&mut self, base: Zxid) {
-        if base <= self.base {
+    /// Forgets what is up to `upto`. The log begins behind an entry that it has held to the end: what a
+    /// segment's header names may have been cut since, and whoever has it still must be told so.
+    pub(crate) fn purge(&mut self, upto: Zxid) {
+        let Some(base) = self.floor(upto).filter(|base| *base > self.base) else {
             return;
-        }
+        };
         self.base = base;
         self.runs.retain(|(_, last)| *last > base);
         if let Some((first, _)) = self.runs.first_mut()
@@ -135,6 +136,19 @@ mod tests {
             (Zxid::new(1, 4), Zxid::new(1, 9))
         );
         assert_eq!(history.cut(Zxid::new(1, 4)), Zxid::new(1, 4));
+    }
+
+    #[test]
+    fn purging_up_to_an_entry_that_was_cut_moves_the_base_to_the_one_before_the_cut() {
+        let mut history = History::new(Zxid::ZERO);
+        for counter in 1..=9 {
+            history.push(Zxid::new(1, counter));
+        }
+        history.cut(Zxid::new(1, 5));
+        history.push(Zxid::new(2, 1));
+        history.purge(Zxid::new(1, 9));
+        assert_eq!(history.base(), Zxid::new(1, 5));
+        assert_eq!(history.floor(Zxid::new(1, 9)), Some(Zxid::new(1, 5)));
     }
 
     #[test]

@@ -171,6 +171,40 @@ fn purging_keeps_what_is_behind_the_image() {
 }
 
 #[test]
+fn a_purged_log_never_begins_behind_an_entry_that_was_cut() {
+    // Whatever the length of the tail, also where the cut begins a segment, whose header tells the end
+    // before the cut.
+    for tail in 6..=60 {
+        let (mut log, _) = open(MemoryDisk::new());
+        log.append(&entries(1, 1..=tail), Zxid::ZERO).unwrap();
+        log.sync().unwrap();
+        log.truncate_after(Zxid::new(1, 5)).unwrap();
+        log.append(&entries(2, 1..=60), Zxid::new(2, 60)).unwrap();
+        log.purge_below(Zxid::new(2, 3)).unwrap();
+        let begins = log.base();
+        assert!(
+            begins <= Zxid::new(1, 5) || begins >= Zxid::new(2, 1),
+            "behind {begins}, of a tail up to 1.{tail}"
+        );
+        // A follower that has the tail still is told where to cut it.
+        let floor = log.floor(Zxid::new(1, tail));
+        assert!(matches!(floor, None | Some(Zxid { counter: ..=5, .. })));
+        let whole = read_all(&mut log, begins);
+        let mut all = [entries(1, 1..=5), entries(2, 1..=60)].concat();
+        all.retain(|entry| entry.zxid > begins);
+        assert!(whole == all, "behind {begins}, of a tail up to 1.{tail}");
+        let origin = Origin {
+            base: Zxid::new(2, 3),
+            durable: Zxid::new(2, 60),
+            ..Origin::default()
+        };
+        let (mut log, recovered) = Log::open(log.into_disk(), SMALL, origin).unwrap();
+        assert_eq!((recovered.damage, log.base()), (None, begins));
+        assert_eq!(read_all(&mut log, begins), whole);
+    }
+}
+
+#[test]
 fn reset_begins_behind_the_snapshot_before_and_after_the_crash() {
     let (mut log, _) = open(MemoryDisk::new());
     log.append(&entries(1, 1..=100), Zxid::new(1, 10)).unwrap();
