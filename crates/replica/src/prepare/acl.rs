@@ -1,6 +1,7 @@
 //! Access control lists as they come from clients: what is no list is refused, and `auth` becomes the
 //! identities of who asks. Compares no list with anybody; [`zareba_tree::acl`] does.
 
+use zareba_model::limits::ACL_ENTRIES_MAX;
 use zareba_model::{Acl, AclEntry, ErrorCode, Fault, Outcome, Permissions, Principal, ZnodePath};
 use zareba_tree::acl::{Network, SUPER_SCHEME};
 
@@ -46,6 +47,14 @@ pub(super) fn fixed(acl: &Acl, principals: &[Principal]) -> Result<Acl, Fault> {
                 entries.push(entry.clone());
             }
         }
+    }
+    if entries.len() > ACL_ENTRIES_MAX {
+        let why = format!(
+            "{} entries, with one for each identity where \"auth\" stands; an access control list \
+             has at most {ACL_ENTRIES_MAX}",
+            entries.len()
+        );
+        return Err(Fault::new(ErrorCode::TooLarge, why));
     }
     Ok(Acl(entries))
 }
@@ -126,6 +135,17 @@ mod tests {
         assert_eq!(kept, list(&["digest:a:h", "x509:CN=app", "world:anyone"]));
         let fault = fixed(&list(&["auth:"]), &asker[..1]).unwrap_err();
         assert_eq!(fault.code, ErrorCode::InvalidAcl);
+    }
+
+    #[test]
+    fn what_auth_stands_for_counts_among_the_entries() {
+        let asker: Vec<_> = (0..2)
+            .map(|i| principal(&format!("digest:{i}:h")))
+            .collect();
+        let of = |entries| fixed(&list(&vec!["auth:"; entries]), &asker);
+        assert_eq!(of(ACL_ENTRIES_MAX / 2).unwrap().0.len(), ACL_ENTRIES_MAX);
+        let fault = of(ACL_ENTRIES_MAX / 2 + 1).unwrap_err();
+        assert_eq!(fault.code, ErrorCode::TooLarge);
     }
 
     #[test]

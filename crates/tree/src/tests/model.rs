@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use zareba_model::{Effect, EventKind, Lifetime, SessionId, Stat, Txn, Usage, ZnodePath, Zxid};
 
+use crate::Tree;
 use crate::tests::log::Leader;
 
 struct Plain {
