@@ -69,19 +69,18 @@ pub fn open_session() -> Txn {
 
 /// The transaction that creates the parent of all numbered nodes.
 pub fn create_folder() -> Txn {
-    system(vec![Effect::CreateNode {
-        path: folder(),
-        data: Bytes::new(),
-        acl: Acl::open(),
-        lifetime: Lifetime::Persistent,
-        parent_created: 1,
-    }])
+    create_at(folder(), Bytes::new(), 1)
+}
+
+/// The transaction that creates a numbered node as its parent's child of that count.
+pub fn create_txn(number: u64, data: Bytes, parent_created: u64) -> Txn {
+    create_at(node(number), data, parent_created)
 }
 
 /// The transaction that creates a node as its parent's child of that count.
-pub fn create_txn(number: u64, data: Bytes, parent_created: u64) -> Txn {
+pub fn create_at(path: ZnodePath, data: Bytes, parent_created: u64) -> Txn {
     system(vec![Effect::CreateNode {
-        path: node(number),
+        path,
         data,
         acl: Acl::open(),
         lifetime: Lifetime::Persistent,

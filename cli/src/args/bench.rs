@@ -22,6 +22,15 @@ pub(crate) enum OwnBench {
     Failover(Failover),
     /// Fill the ensemble, then time restarts and the refilling of a wiped follower.
     Restart(Restart),
+    /// Let many sessions watch one node, and time how long it takes until all know of its change.
+    Watchers(Watchers),
+    /// Open sessions that do nothing, and print what each takes of the servers' memory and CPU time.
+    IdleSessions(IdleSessions),
+    /// Fill the ensemble, and print what a node takes of the servers' memory.
+    Znodes(Znodes),
+    /// Hold sessions of another measurement, as the lines of standard input say.
+    #[command(hide = true)]
+    Crowd,
 }
 
 /// How a measurement's own ensemble is set up.
@@ -75,6 +84,81 @@ pub(crate) enum Downfall {
 /// `zareba bench restart`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Restart {
+    #[command(flatten)]
+    pub(crate) fill: Fill,
+    /// How often each of the three is timed.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// `zareba bench watchers`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Watchers {
+    /// Sessions that watch, spread over the servers.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) sessions: usize,
+    /// Watches of the node in each session. The server has one for the session; the client tells all.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) each: usize,
+    /// How often the node is set under each kind of watch.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) crowd: Crowd,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// `zareba bench idle-sessions`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct IdleSessions {
+    /// Sessions.
+    #[arg(long, default_value_t = 3_000)]
+    pub(crate) sessions: usize,
+    /// Spread them over all servers; otherwise one follower holds them all.
+    #[arg(long)]
+    pub(crate) spread: bool,
+    /// Local sessions: the others know nothing of them.
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// Their timeout; an idle session speaks three times in it.
+    #[arg(long, default_value_t = 10_000, value_name = "MS")]
+    pub(crate) timeout_ms: u64,
+    /// Seconds of idling that are measured.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) crowd: Crowd,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// Where a measurement's many sessions live.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Crowd {
+    /// Processes that hold the sessions. Each session takes two open files of its process: see
+    /// `ulimit -n`.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) processes: usize,
+}
+
+/// `zareba bench znodes`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Znodes {
+    #[command(flatten)]
+    pub(crate) fill: Fill,
+    /// Seconds of rest between filling and the second look.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// What an ensemble is filled with.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Fill {
     /// Nodes to fill the ensemble with.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) znodes: usize,
@@ -84,11 +168,6 @@ pub(crate) struct Restart {
     /// Nodes made by one transaction: many of them fill faster and leave a shorter log.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(crate) per_write: u16,
-    /// How often each of the three is timed.
-    #[arg(long, default_value_t = 3)]
-    pub(crate) rounds: usize,
-    #[command(flatten)]
-    pub(crate) own: OwnEnsemble,
 }
 
 /// `zareba bench` of a running ensemble.

@@ -1,7 +1,11 @@
 //! `zareba bench`: drives a running ensemble and prints throughput, latency and CPU time; or makes
 //! one of its own and does to it what is not done to a running one.
 
+mod crowd;
+mod crowd_member;
 mod failover;
+mod fill;
+mod idle_sessions;
 mod journal;
 mod load;
 mod member;
@@ -9,7 +13,10 @@ mod own_ensemble;
 mod quantiles;
 mod report;
 mod restart;
+mod usage;
+mod watchers;
 mod writers;
+mod znodes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +40,10 @@ pub(super) async fn run(bench: Bench, ensemble: &Ensemble, format: Format) -> an
         None => drive(bench.load, ensemble, format).await,
         Some(OwnBench::Failover(failover)) => failover::run(failover, format).await,
         Some(OwnBench::Restart(restart)) => restart::run(restart, format).await,
+        Some(OwnBench::Watchers(watchers)) => watchers::run(watchers, format).await,
+        Some(OwnBench::IdleSessions(idle)) => idle_sessions::run(idle, format).await,
+        Some(OwnBench::Znodes(znodes)) => znodes::run(znodes, format).await,
+        Some(OwnBench::Crowd) => crowd_member::run().await,
     }
 }
 

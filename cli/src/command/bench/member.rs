@@ -11,6 +11,7 @@ use zareba_client::model::ServerId;
 use zareba_server::CertificateAuthority;
 
 use super::journal::{self, Journal};
+use super::usage::Usage;
 use crate::args::OwnEnsemble;
 use crate::clock;
 
@@ -129,6 +130,16 @@ impl Member {
         std::fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))
     }
 
+    /// The number of its process, while it runs.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+
+    /// What its process has used and holds.
+    pub(super) fn usage(&self) -> anyhow::Result<Usage> {
+        Usage::of(self.process().context("the server is down")?)
+    }
+
     pub(super) fn is_up(&self) -> bool {
         self.process.is_some()
     }
@@ -142,8 +153,7 @@ impl Member {
     }
 
     async fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let process = self.process.as_ref().and_then(Child::id);
-        let process = process.context("the server is down")?;
+        let process = self.process().context("the server is down")?;
         let status = Command::new("kill")
             .args([format!("-{name}"), process.to_string()])
             .status()
@@ -158,6 +168,9 @@ impl Member {
 
 /// The configuration's name in a server's folder.
 const CONFIG: &str = "server.toml";
+
+/// More than one machine can play.
+const CONNECTIONS_MAX: usize = 100_000;
 
 fn configuration(place: Place, places: &[Place], settings: &OwnEnsemble) -> String {
     let mut text = format!(
@@ -177,6 +190,11 @@ fn configuration(place: Place, places: &[Place], settings: &OwnEnsemble) -> Stri
     if let Some(ms) = settings.silence_max_ms {
         text += &format!("silence_max_ms = {ms}\n");
     }
+    // All clients of a measurement come from one address.
+    text += &format!(
+        "[limits]\nconnections_max = {CONNECTIONS_MAX}\n\
+         connections_per_address_max = {CONNECTIONS_MAX}\n"
+    );
     text
 }
 

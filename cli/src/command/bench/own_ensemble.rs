@@ -11,6 +11,7 @@ use zareba_client::model::{ServerId, ServerStatus};
 use zareba_server::CertificateAuthority;
 
 use super::member::{Member, Place};
+use super::usage::Usage;
 use crate::args;
 use crate::clock;
 
@@ -72,6 +73,18 @@ impl OwnEnsemble {
         self.members.get_mut(&id).context("no such server")
     }
 
+    /// Some server that follows: the leader leads all the same, and more than one would say no more.
+    pub(super) async fn follower(&self) -> anyhow::Result<&Member> {
+        let leader = self.serving().await?;
+        let mut others = self.members().filter(|it| it.place.id != leader);
+        others.next().context("there is no follower")
+    }
+
+    /// What all servers together have used and hold.
+    pub(super) fn usage(&self) -> anyhow::Result<Usage> {
+        self.members().map(Member::usage).sum()
+    }
+
     /// Waits until all servers that run serve under one leader and have applied the same, give
     /// or take a moment's load; returns the leader.
     pub(super) async fn serving(&self) -> anyhow::Result<ServerId> {
@@ -103,7 +116,8 @@ impl OwnEnsemble {
         }
     }
 
-    async fn statuses(&self) -> anyhow::Result<Vec<ServerStatus>> {
+    /// What every server says of itself.
+    pub(super) async fn statuses(&self) -> anyhow::Result<Vec<ServerStatus>> {
         let answers = self.profile().server_status(STATUS_PATIENCE).await?;
         Ok(answers.into_iter().filter_map(Result::ok).collect())
     }

@@ -5,17 +5,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use bytes::Bytes;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
-use zareba_client::model::{CreateMode, ServerId};
-use zareba_client::{Client, Multi, Profile};
+use zareba_client::model::ServerId;
 
+use super::fill;
 use super::journal::Journal;
 use super::own_ensemble::OwnEnsemble;
 use super::quantiles::{self, HEADER};
 use crate::args::{Format, Restart};
-use crate::{clock, output};
+use crate::output;
 
 /// How a server went down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +46,7 @@ type Samples = BTreeMap<(End, &'static str), Vec<u64>>;
 
 pub(super) async fn run(restart: Restart, format: Format) -> anyhow::Result<()> {
     let mut ensemble = OwnEnsemble::start(&restart.own).await?;
-    let filled = fill(ensemble.profile(), &restart).await?;
+    let filled = fill::fill(ensemble.profile(), &restart.fill).await?;
     let mut samples = Samples::new();
     let mut bytes = Vec::new();
     for end in [End::Clean, End::Killed, End::Wiped] {
@@ -106,42 +104,6 @@ fn said_until(journal: &Journal, from: u64, to: u64, words: &str) -> Option<u64>
     journal.first(from, words).filter(|at| *at <= to)
 }
 
-/// Fills the ensemble; returns the seconds it took.
-async fn fill(profile: Profile, restart: &Restart) -> anyhow::Result<f64> {
-    let started = clock::now();
-    let client = Client::builder().profile(profile).connect().await?;
-    let data = Bytes::from(vec![b'x'; restart.value_size]);
-    let folders = restart.znodes.div_ceil(PER_FOLDER);
-    let progress = output::progress("nodes", restart.znodes as u64);
-    let batches = (0..folders).map(|folder| {
-        let (client, data, progress) = (client.clone(), data.clone(), progress.clone());
-        let count = PER_FOLDER.min(restart.znodes - folder * PER_FOLDER);
-        async move {
-            // The folder is one of the nodes.
-            let parent = format!("/fill-{folder:06}");
-            let created = client.create(parent.as_str(), "", CreateMode::Persistent);
-            created.await?;
-            let nodes: Vec<_> = (1..count).collect();
-            let writes = nodes.chunks(usize::from(restart.per_write)).map(|nodes| {
-                let mut write = Multi::new();
-                for node in nodes {
-                    let path = format!("{parent}/node-{node:04}");
-                    write = write.create(path, data.clone(), CreateMode::Persistent);
-                }
-                client.multi(write)
-            });
-            futures::future::try_join_all(writes).await?;
-            progress.inc(count as u64);
-            anyhow::Ok(())
-        }
-    });
-    let filling = stream::iter(batches).buffer_unordered(BATCHES);
-    filling.try_collect::<()>().await?;
-    progress.finish_and_clear();
-    client.close().await?;
-    Ok(started.elapsed().as_secs_f64())
-}
-
 fn report(
     restart: &Restart,
     filled: f64,
@@ -163,24 +125,18 @@ fn report(
         json!({ "end": title(*end), "step": step, "us": quantiles::json(samples) })
     });
     let value = json!({
-        "znodes": restart.znodes,
-        "value_size": restart.value_size,
-        "per_write": restart.per_write,
+        "znodes": restart.fill.znodes,
+        "value_size": restart.fill.value_size,
+        "per_write": restart.fill.per_write,
         "filled_s": filled,
         "data_bytes": largest,
         "steps": steps.collect::<Vec<_>>(),
     });
     let text = format!(
         "{table}\n\n{} nodes of {} bytes, filled in {filled:.1} s; {:.0} MB on a server's disk",
-        restart.znodes,
-        restart.value_size,
+        restart.fill.znodes,
+        restart.fill.value_size,
         largest as f64 / 1e6
     );
     output::say(format, text, value)
 }
-
-/// Nodes of one folder, itself included.
-const PER_FOLDER: usize = 500;
-
-/// Such folders at work.
-const BATCHES: usize = 4;
