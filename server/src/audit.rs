@@ -11,6 +11,7 @@ use zareba_model::ServerId;
 use zareba_replica::AuditRecord;
 
 use crate::clock::wall_ms;
+use crate::listener::identity::shown;
 
 /// Records that wait to be written; more are counted and left out, for requests come first.
 const WAITING_MAX: usize = 100_000;
@@ -92,15 +93,6 @@ impl AuditThread {
         });
         writeln!(self.file, "{line}")
     }
-}
-
-/// Without what a password could be guessed from.
-fn shown(principal: &zareba_model::Principal) -> String {
-    let id = match (principal.scheme.as_str(), principal.id.split_once(':')) {
-        ("digest" | "super", Some((user, _))) => user,
-        _ => &principal.id,
-    };
-    format!("{}:{id}", principal.scheme)
 }
 
 fn give_up(error: &std::io::Error) {

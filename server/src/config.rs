@@ -30,6 +30,7 @@
 //! [limits]                           # optional
 //! connections_max = 10000
 //! connections_per_address_max = 10000
+//! sessions_per_identity_max = 10000
 //! handshakes_max = 1000
 //! ```
 //!
@@ -108,6 +109,8 @@ pub struct DoorLimits {
     pub connections_max: usize,
     /// Connections from one address: one machine shall not take all of them.
     pub connections_per_address_max: usize,
+    /// Sessions held here of one identity: one application shall not take all of what a session costs.
+    pub sessions_per_identity_max: usize,
     /// Handshakes at once: each costs a signature.
     pub handshakes_max: usize,
 }
@@ -128,6 +131,7 @@ impl Default for DoorLimits {
         Self {
             connections_max: 10_000,
             connections_per_address_max: 10_000,
+            sessions_per_identity_max: 10_000,
             handshakes_max: 1_000,
         }
     }
@@ -285,6 +289,7 @@ struct TimingTable {
 struct LimitsTable {
     connections_max: Option<usize>,
     connections_per_address_max: Option<usize>,
+    sessions_per_identity_max: Option<usize>,
     handshakes_max: Option<usize>,
 }
 
@@ -332,6 +337,11 @@ impl TryFrom<LimitsTable> for DoorLimits {
                 "limits.connections_per_address_max",
                 table.connections_per_address_max,
                 defaults.connections_per_address_max,
+            )?,
+            sessions_per_identity_max: at_least_one(
+                "limits.sessions_per_identity_max",
+                table.sessions_per_identity_max,
+                defaults.sessions_per_identity_max,
             )?,
             handshakes_max: at_least_one(
                 "limits.handshakes_max",
@@ -516,6 +526,7 @@ mod tests {
         assert_eq!(own.peer_address, "127.0.0.1:7401");
         assert_eq!(own.client_address, "127.0.0.1:7400");
         assert_eq!(config.limits.connections_max, 5);
+        assert_eq!(config.limits.sessions_per_identity_max, 10_000);
         assert_eq!(config.limits.handshakes_max, 1_000);
         let zab = config.zab();
         assert_eq!((zab.heartbeat_ms, zab.silence_max_ms), (100, 900));

@@ -15,13 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
-use zareba_model::{Answer, Outcome, ReadAnswer, ReadOutcome, limits};
+use zareba_model::{Answer, Outcome, Principal, ReadAnswer, ReadOutcome, limits};
 use zareba_replica::{ConnectionId, Input};
 use zareba_wire::ServerMessage;
 
 use crate::admission::Admission;
+use crate::config::ServerConfig;
 use crate::event::{Event, EventSenders};
 use crate::listener::identity::Identities;
+use crate::listener::occupancy::Occupancy;
 use crate::metrics::Metrics;
 
 /// Part of a connection's credit; given back when dropped.
@@ -44,21 +46,25 @@ pub(crate) struct Doorway {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) admission: Admission,
     pub(crate) identities: Identities,
+    /// The sessions that are held here, of each identity.
+    pub(crate) sessions: Arc<Occupancy<Principal>>,
 }
 
 impl Doorway {
     pub(crate) fn new(
+        config: &ServerConfig,
         events: EventSenders,
         metrics: Arc<Metrics>,
         admission: Admission,
-        identities: Identities,
     ) -> Self {
+        let limits = &config.limits;
         Self {
             events,
             next_connection: AtomicU64::new(1),
             metrics,
             admission,
-            identities,
+            identities: Identities::new(config.superusers.clone()),
+            sessions: Occupancy::new(limits.connections_max, limits.sessions_per_identity_max),
         }
     }
 }

@@ -41,6 +41,7 @@ mod audit;
 mod clients;
 mod connection;
 mod listener;
+pub use listener::identity::prove;
 
 mod disk;
 mod image;

@@ -9,6 +9,8 @@ pub struct Metrics {
     pub connections: Counter,
     /// Connections refused because a limit was reached.
     pub connections_refused: Counter,
+    /// Sessions refused because their identity has as many here as it may have.
+    pub sessions_refused: Counter,
     /// Connections ended because the client sent something that is no message.
     pub connections_malformed: Counter,
     /// Connections ended because the client did not read what it was sent.

@@ -24,7 +24,6 @@ use crate::disk::{LogOrder, LogThread};
 use crate::error::{ServerError, StartError};
 use crate::event::{Event, EventSenders, queues};
 use crate::image::{ImageOrder, ImageThread};
-use crate::listener::identity::Identities;
 use crate::listener::quic::QuicDoor;
 use crate::loop_runtime::LoopRuntime;
 use crate::main_loop::MainLoop;
@@ -86,8 +85,7 @@ impl Server {
         let peer_addr = local_address(&sockets.peer, "peers", config.peer_listen)?;
 
         let (admission, tls) = identity.of_the_door()?;
-        let identities = Identities::new(config.superusers.clone());
-        let doorway = Doorway::new(events.clone(), Arc::clone(&metrics), admission, identities);
+        let doorway = Doorway::new(&config, events.clone(), Arc::clone(&metrics), admission);
         let (limits, doorway) = (&config.limits, Arc::new(doorway));
         let door = QuicDoor::new(sockets.client, &identity.credentials, tls, limits, doorway)
             .map_err(|error| StartError::listen("clients", client_addr, error))?;

@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use tokio::io::AsyncReadExt;
 use zareba_model::{
-    Acked, Acl, Answer, Change, CreateMode, Ensemble, ErrorCode, Op, Outcome, Read, ServerId,
-    Write, Xid, ZnodePath, limits,
+    Acked, Acl, Answer, Change, Claim, CreateMode, Credential, Ensemble, ErrorCode, Fault, Op,
+    Outcome, Read, ServerId, Write, Xid, ZnodePath, limits,
 };
 use zareba_server::{
     DoorLimits, IdentityFiles, RunningServer, Server, ServerConfig, ServerError, Timing,
@@ -149,9 +149,13 @@ impl RawClient {
     }
 
     async fn enter(&mut self) -> Welcome {
+        self.greet(Vec::new()).await.unwrap()
+    }
+
+    /// Says hello with these claims, and hears whether it may come in.
+    async fn greet(&mut self, claims: Vec<Claim>) -> Result<Welcome, Fault> {
         let hello = Hello::Open { timeout_ms: 10_000 };
         let version = client::VERSION;
-        let claims = Vec::new();
         let hello = ClientMessage::Hello {
             version,
             hello,
@@ -159,7 +163,8 @@ impl RawClient {
         };
         self.say(&[hello]).await;
         match self.hear().await {
-            Some(ServerMessage::Welcome(welcome)) => welcome,
+            Some(ServerMessage::Welcome(welcome)) => Ok(welcome),
+            Some(ServerMessage::Goodbye(fault)) => Err(fault),
             other => panic!("expected a welcome, got {other:?}"),
         }
     }
@@ -353,6 +358,55 @@ async fn clients_beyond_the_limit_are_refused_and_others_stay() {
     assert_eq!(server.metrics().connections_refused.value(), 1);
     first.say(&[request(1, get("/"))]).await;
     assert!(first.reply().await.1.is_ok());
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_identity_has_so_many_sessions_here_and_others_are_not_touched() {
+    let home = Home::new();
+    let mut config = home.config();
+    config.limits.sessions_per_identity_max = 1;
+    let server = Server::start(config).await.unwrap();
+    serving(&server).await;
+    let password = |text: &str| Claim {
+        scheme: "digest".to_owned(),
+        credential: Credential(text.to_owned()),
+    };
+    // By its address, and by a user's name.
+    let mut by_address = RawClient::connect(&home, &server).await;
+    by_address.enter().await;
+    let mut by_name = RawClient::connect(&home, &server).await;
+    by_name.greet(vec![password("app:secret")]).await.unwrap();
+
+    let mut second = RawClient::connect(&home, &server).await;
+    let fault = second.greet(vec![password("app:secret")]).await;
+    let fault = fault.expect_err("the user has a session already");
+    assert_eq!(fault.code, ErrorCode::Throttled);
+    let names_both = ["digest:app ", "limits.sessions_per_identity_max"];
+    assert!(
+        names_both.iter().all(|it| fault.message.contains(it)),
+        "{fault}"
+    );
+    second.connection.closed().await;
+    assert_eq!(server.metrics().sessions_refused.value(), 1);
+    assert_eq!(server.metrics().connections_malformed.value(), 0);
+    // Whoever only uses the name has places of its own.
+    let mut guesser = RawClient::connect(&home, &server).await;
+    guesser.greet(vec![password("app:guess")]).await.unwrap();
+
+    // The place is free again once the connection has ended.
+    by_name.connection.close(0_u32.into(), b"");
+    let freed = async {
+        loop {
+            let mut next = RawClient::connect(&home, &server).await;
+            if next.greet(vec![password("app:secret")]).await.is_ok() {
+                return next;
+            }
+        }
+    };
+    let mut next = tokio::time::timeout(PATIENCE, freed).await.unwrap();
+    next.say(&[request(1, get("/"))]).await;
+    assert!(next.reply().await.1.is_ok());
     server.shutdown().await.unwrap();
 }
 

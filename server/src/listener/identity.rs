@@ -57,6 +57,22 @@ impl Identities {
 /// The scheme of a principal that may do everything; see `zareba_tree::acl`.
 const SUPER_SCHEME: &str = "super";
 
+/// Whose session it is that somebody with these identities opens: the certificate's before a password's,
+/// and the address's if there is neither.
+pub(crate) fn strongest(principals: &[Principal]) -> Option<&Principal> {
+    let of_scheme = |scheme: &str| principals.iter().find(|one| one.scheme == scheme);
+    ["x509", "digest", "ip"].into_iter().find_map(of_scheme)
+}
+
+/// Without what a password could be guessed from.
+pub(crate) fn shown(principal: &Principal) -> String {
+    let id = match (principal.scheme.as_str(), principal.id.split_once(':')) {
+        ("digest" | "super", Some((user, _))) => user,
+        _ => &principal.id,
+    };
+    format!("{}:{id}", principal.scheme)
+}
+
 fn of_address(address: SocketAddr) -> Principal {
     Principal {
         scheme: "ip".to_owned(),
@@ -73,7 +89,8 @@ fn common_name(certificate: &CertificateDer<'_>) -> Option<Principal> {
     })
 }
 
-fn prove(Claim { scheme, credential }: &Claim) -> Result<Principal, Fault> {
+/// Who somebody is who makes that claim, if it proves anything. Refused with `AUTH_FAILED`.
+pub fn prove(Claim { scheme, credential }: &Claim) -> Result<Principal, Fault> {
     let refused = |why: String| Err(Fault::new(ErrorCode::AuthFailed, why));
     if scheme != "digest" {
         return refused(format!(
@@ -163,6 +180,21 @@ mod tests {
             assert_eq!(fault.code, ErrorCode::AuthFailed);
             assert!(!fault.message.contains("secret"), "{fault}");
         }
+    }
+
+    #[test]
+    fn a_certificate_is_worth_more_than_a_password_and_that_more_than_an_address() {
+        let ip = of_address("10.0.0.1:7".parse().unwrap());
+        let user = digest("app", "app:secret");
+        let named = Principal {
+            scheme: "x509".to_owned(),
+            id: "CN=app".to_owned(),
+        };
+        let all = [ip.clone(), user.clone(), named.clone()];
+        assert_eq!(strongest(&all), Some(&named));
+        assert_eq!(strongest(&all[..2]), Some(&user));
+        assert_eq!(strongest(&all[..1]), Some(&ip));
+        assert_eq!(strongest(&[]), None);
     }
 
     #[test]

@@ -12,12 +12,14 @@ use bytes::BytesMut;
 use quinn::{RecvStream, SendStream};
 use tokio::io::AsyncReadExt;
 use tokio::time::Sleep;
-use zareba_model::{ErrorCode, Fault, Op, Principal, limits};
+use zareba_model::{Claim, ErrorCode, Fault, Op, Principal, limits};
 use zareba_replica::Input;
 use zareba_wire::{ClientMessage, FrameDecoder, Hello, ServerMessage, client, decode};
 
 use crate::admission::Applicant;
 use crate::connection::{CREDIT_MAX, ClientConnection, Doorway, Outgoing, request_weight};
+use crate::listener::identity::{shown, strongest};
+use crate::listener::occupancy::Place;
 use crate::process;
 
 /// Why a stream ended, as far as its connection must know.
@@ -33,6 +35,34 @@ pub(crate) enum Ending {
     Cut,
 }
 
+/// What a client is told before it must go.
+#[derive(Debug)]
+struct Refusal {
+    fault: Fault,
+    ending: Ending,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        let ending = Ending::Malformed;
+        Self { fault, ending }
+    }
+}
+
+impl Refusal {
+    fn of_identity(identity: &Principal) -> Self {
+        let identity = shown(identity);
+        let why = format!(
+            "this server holds as many sessions of {identity} as one identity may have here; close \
+             some, go to another server, or raise `limits.sessions_per_identity_max`"
+        );
+        Self {
+            fault: Fault::new(ErrorCode::Throttled, why),
+            ending: Ending::Told,
+        }
+    }
+}
+
 /// One client's stream.
 #[derive(Debug)]
 pub(crate) struct NativeStream {
@@ -46,6 +76,8 @@ pub(crate) struct NativeStream {
     /// Runs until the client has said hello.
     hello_deadline: Option<Pin<Box<Sleep>>>,
     doorway: Arc<Doorway>,
+    /// Its session counts among those of its identity.
+    place: Option<Place<Principal>>,
     /// A new server that waits for its certificate.
     applicant: Option<Applicant>,
 }
@@ -75,6 +107,7 @@ impl NativeStream {
             out: BytesMut::new(),
             hello_deadline: Some(Box::pin(tokio::time::sleep(HELLO_WITHIN))),
             doorway,
+            place: None,
             applicant: None,
         }
     }
@@ -133,7 +166,9 @@ impl NativeStream {
             match decoded {
                 Ok(weight) if weight < CREDIT_MAX => return None,
                 Ok(_) => {}
-                Err(fault) => return Some(self.say_goodbye(fault, Ending::Malformed).await),
+                Err(Refusal { fault, ending }) => {
+                    return Some(self.say_goodbye(fault, ending).await);
+                }
             }
         }
     }
@@ -148,7 +183,7 @@ impl NativeStream {
     }
 
     /// Decodes what is complete until it weighs a full credit; returns the weight.
-    fn decode_batch(&mut self, inputs: &mut Vec<Input>) -> Result<usize, Fault> {
+    fn decode_batch(&mut self, inputs: &mut Vec<Input>) -> Result<usize, Refusal> {
         let mut weight = 0;
         while weight < CREDIT_MAX {
             let frame = self.decoder.next_frame().map_err(malformed)?;
@@ -160,35 +195,23 @@ impl NativeStream {
         Ok(weight)
     }
 
-    fn input(&mut self, message: ClientMessage) -> Result<Input, Fault> {
+    fn input(&mut self, message: ClientMessage) -> Result<Input, Refusal> {
         let connection = self.connection.id;
         let greeted = self.hello_deadline.is_none();
         match message {
             // A session of this server's own becomes one of the ensemble.
             ClientMessage::Hello { ref hello, .. } if greeted && !is_open(hello) => {
-                Err(out_of_order("a second Hello"))
+                Err(out_of_order("a second Hello").into())
             }
-            ClientMessage::Hello { version, .. } if version < client::VERSION => Err(Fault::new(
-                ErrorCode::Unimplemented,
-                format!(
+            ClientMessage::Hello { version, .. } if version < client::VERSION => {
+                let why = format!(
                     "protocol version {version} is not spoken here, only {} and what newer \
                      clients share with it",
                     client::VERSION
-                ),
-            )),
-            ClientMessage::Hello { hello, claims, .. } => {
-                self.hello_deadline = None;
-                let mut principals = self.principals.clone();
-                for claim in claims.iter().take(limits::IDENTITIES_MAX) {
-                    principals.extend(self.doorway.identities.prove(claim)?);
-                }
-                Ok(Input::Hello {
-                    connection,
-                    hello,
-                    random: rand::random(),
-                    principals,
-                })
+                );
+                Err(Fault::new(ErrorCode::Unimplemented, why).into())
             }
+            ClientMessage::Hello { hello, claims, .. } => self.greet(hello, &claims),
             ClientMessage::Request {
                 xid,
                 acked,
@@ -200,7 +223,7 @@ impl NativeStream {
                 result: self.doorway.identities.prove(&claim),
             }),
             ClientMessage::Status => Ok(Input::Status { connection }),
-            ClientMessage::Join(_) if greeted => Err(out_of_order("a Join behind Hello")),
+            ClientMessage::Join(_) if greeted => Err(out_of_order("a Join behind Hello").into()),
             ClientMessage::Join(message) => {
                 let (applicant, request) = self.doorway.admission.hear(&message)?;
                 self.hello_deadline = None;
@@ -211,7 +234,7 @@ impl NativeStream {
                 })
             }
             ClientMessage::Request { .. } | ClientMessage::Ping if !greeted => {
-                Err(out_of_order("a request before Hello"))
+                Err(out_of_order("a request before Hello").into())
             }
             ClientMessage::Request { xid, acked, op } => Ok(Input::Request {
                 connection,
@@ -221,6 +244,37 @@ impl NativeStream {
             }),
             ClientMessage::Ping => Ok(Input::Ping { connection }),
         }
+    }
+
+    /// Takes a client in, as one of those of its identity.
+    fn greet(&mut self, hello: Hello, claims: &[Claim]) -> Result<Input, Refusal> {
+        self.hello_deadline = None;
+        if claims.len() > limits::IDENTITIES_MAX {
+            let why = format!(
+                "a session has at most {} identities",
+                limits::IDENTITIES_MAX
+            );
+            return Err(Fault::new(ErrorCode::TooLarge, why).into());
+        }
+        let mut principals = self.principals.clone();
+        for claim in claims {
+            principals.extend(self.doorway.identities.prove(claim)?);
+        }
+        // A session that becomes one of the ensemble leaves its place for the new one's.
+        self.place = None;
+        if let Some(identity) = strongest(&principals) {
+            self.place = self.doorway.sessions.enter(identity.clone());
+            if self.place.is_none() {
+                self.doorway.metrics.sessions_refused.add(1);
+                return Err(Refusal::of_identity(identity));
+            }
+        }
+        Ok(Input::Hello {
+            connection: self.connection.id,
+            hello,
+            random: rand::random(),
+            principals,
+        })
     }
 
     /// Writes all batches, in pieces that bound what encoding takes.

@@ -1,67 +1,70 @@
-//! How many clients are inside, in all and from each address. Must never know a protocol.
+//! How many are inside, in all and of each origin: connections from an address, sessions of an identity.
+//! Must never know a protocol.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts clients up to its bounds.
+/// Counts who is inside up to its bounds.
 #[derive(Debug)]
-pub(crate) struct Occupancy {
+pub(crate) struct Occupancy<O: Ord> {
     max: usize,
-    per_address_max: usize,
-    inside: Mutex<Inside>,
+    per_origin_max: usize,
+    inside: Mutex<Inside<O>>,
 }
 
-#[derive(Debug, Default)]
-struct Inside {
-    total: usize,
-    by_address: BTreeMap<IpAddr, usize>,
-}
-
-/// One client's place; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    occupancy: Arc<Occupancy>,
-    address: IpAddr,
+struct Inside<O: Ord> {
+    total: usize,
+    by_origin: BTreeMap<O, usize>,
 }
 
-impl Occupancy {
-    pub(crate) fn new(max: usize, per_address_max: usize) -> Arc<Self> {
+/// One place; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Place<O: Ord> {
+    occupancy: Arc<Occupancy<O>>,
+    origin: O,
+}
+
+impl<O: Ord + Clone> Occupancy<O> {
+    pub(crate) fn new(max: usize, per_origin_max: usize) -> Arc<Self> {
         Arc::new(Self {
             max,
-            per_address_max,
-            inside: Mutex::default(),
+            per_origin_max,
+            inside: Mutex::new(Inside {
+                total: 0,
+                by_origin: BTreeMap::new(),
+            }),
         })
     }
 
-    /// A place for a client from that address, unless a bound is reached.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for somebody of that origin, unless a bound is reached.
+    pub(crate) fn enter(self: &Arc<Self>, origin: O) -> Option<Place<O>> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         if inside.total >= self.max {
             return None;
         }
-        let here = inside.by_address.entry(address).or_default();
-        if *here >= self.per_address_max {
+        let here = inside.by_origin.get(&origin).copied().unwrap_or_default();
+        if here >= self.per_origin_max {
             return None;
         }
-        *here += 1;
+        inside.by_origin.insert(origin.clone(), here + 1);
         inside.total += 1;
         Some(Place {
             occupancy: Arc::clone(self),
-            address,
+            origin,
         })
     }
 }
 
-impl Drop for Place {
+impl<O: Ord> Drop for Place<O> {
     fn drop(&mut self) {
         let inside = &self.occupancy.inside;
         let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.total -= 1;
-        if let Some(here) = inside.by_address.get_mut(&self.address) {
+        if let Some(here) = inside.by_origin.get_mut(&self.origin) {
             *here -= 1;
             if *here == 0 {
-                inside.by_address.remove(&self.address);
+                inside.by_origin.remove(&self.origin);
             }
         }
     }
@@ -69,30 +72,27 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
-    fn address(last: u8) -> IpAddr {
-        IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))
-    }
-
     #[test]
-    fn one_address_cannot_take_all_places() {
+    fn one_origin_cannot_take_all_places() {
         let occupancy = Occupancy::new(3, 2);
-        let first = occupancy.enter(address(1)).unwrap();
-        let _second = occupancy.enter(address(1)).unwrap();
-        assert!(occupancy.enter(address(1)).is_none());
-        let _other = occupancy.enter(address(2)).unwrap();
-        assert!(occupancy.enter(address(3)).is_none());
+        let first = occupancy.enter(1).unwrap();
+        let _second = occupancy.enter(1).unwrap();
+        assert!(occupancy.enter(1).is_none());
+        let _other = occupancy.enter(2).unwrap();
+        assert!(occupancy.enter(3).is_none());
         drop(first);
-        assert!(occupancy.enter(address(3)).is_some());
+        assert!(occupancy.enter(3).is_some());
     }
 
     #[test]
-    fn addresses_that_left_are_forgotten() {
-        let occupancy = Occupancy::new(3, 2);
-        drop(occupancy.enter(address(1)));
-        assert!(occupancy.inside.lock().unwrap().by_address.is_empty());
+    fn origins_that_left_or_were_refused_are_forgotten() {
+        let occupancy = Occupancy::new(3, 1);
+        let place = occupancy.enter(1).unwrap();
+        assert!(occupancy.enter(1).is_none());
+        drop(place);
+        assert!(occupancy.inside.lock().unwrap().by_origin.is_empty());
+        assert!(occupancy.enter(1).is_some());
     }
 }

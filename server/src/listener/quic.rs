@@ -1,7 +1,7 @@
 //! The native door: a QUIC endpoint, the limits on who comes in, and one task for each client.
 //! Must never decode a message.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::listener::occupancy::{Occupancy, Place};
 pub(crate) struct QuicDoor {
     endpoint: Endpoint,
     doorway: Arc<Doorway>,
-    occupancy: Arc<Occupancy>,
+    occupancy: Arc<Occupancy<IpAddr>>,
     handshakes: Arc<Semaphore>,
     handshakes_max: usize,
 }
@@ -103,7 +103,7 @@ async fn serve(
     incoming: Incoming,
     doorway: Arc<Doorway>,
     handshake: OwnedSemaphorePermit,
-    place: Place,
+    place: Place<IpAddr>,
 ) {
     let Ok(connecting) = incoming.accept() else {
         return;
