@@ -25,7 +25,7 @@ pub(crate) struct Fuzz {
 }
 
 /// Targets that need the whole server in their program: minutes more to build.
-const OF_THE_SERVER: [&str; 2] = ["component", "server_config"];
+const OF_THE_SERVER: [&str; 3] = ["component", "credential", "server_config"];
 
 /// Runs them one after the other, up to the first that breaks a promise.
 pub(crate) fn run(fuzz: &Fuzz) -> Result<()> {

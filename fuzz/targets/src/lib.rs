@@ -59,6 +59,9 @@ pub const TARGETS: &[Target] = &[
     fast("jute_frames", frames::jute_frames),
     fast("path", path::path),
     fast("acl", access::acl),
+    fast("network", access::network),
+    #[cfg(feature = "server")]
+    fast("credential", access::credential),
     fast("invitation", configuration::invitation),
     fast("profile", configuration::profile),
     fast("certificate", certificates::certificate),

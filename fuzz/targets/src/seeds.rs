@@ -79,6 +79,15 @@ pub fn made(target: &str) -> io::Result<Vec<Vec<u8>>> {
             b"\x05world\x06anyone".to_vec(),
             b"\x02\x1f\x05world\x06anyone\x01\x04x509\x06CN=app".to_vec(),
         ],
+        "network" => texts(&[
+            "10.1.0.0/16\n10.1.2.3",
+            "10.1.2.3",
+            "fd00::/8\nfdff::1",
+            "::ffff:10.0.0.0/104\n10.0.0.1",
+            "0.0.0.0/0\n::1",
+            "::/129",
+        ]),
+        "credential" => texts(&["digest\napp:secret", "a:b:c", "digest\n:x", "x509\nCN=app"]),
         "invitation" => vec![invitation().into_bytes()],
         "profile" => texts(&[PROFILE]),
         "server_config" => texts(&[SERVER_CONFIG]),
@@ -90,7 +99,7 @@ pub fn made(target: &str) -> io::Result<Vec<Vec<u8>>> {
 /// The bytes that the native formats promise, of one kind.
 fn golden(kind: &str) -> io::Result<Vec<Vec<u8>>> {
     let mut all = Vec::new();
-    for entry in fs::read_dir(root().join("crates/wire/testdata/v1"))? {
+    for entry in fs::read_dir(root().join("crates/wire/testdata/v2"))? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(kind) {
             all.push(from_hex(&fs::read_to_string(entry.path())?)?);
@@ -180,6 +189,8 @@ certificate = "server.pem"
 key = "/etc/zareba/server.key"
 ca = "ca.pem"
 names = ["a.example.org"]
+superusers = ["x509:CN=admin", "digest:op:aGFzaA=="]
+audit_log = "audit.jsonl"
 weight = 2
 [[peers]]
 id = 2
@@ -190,4 +201,5 @@ heartbeat_ms = 100
 silence_max_ms = 900
 [limits]
 connections_max = 5
+sessions_per_identity_max = 9
 "#;
