@@ -1,29 +1,38 @@
 //! The command line, parsed once; the words of each topic stand in a file of their own. Knows
 //! nothing of what a command does.
 
+mod acl;
 mod bench;
 mod data;
+mod duration;
 mod ensemble;
 mod log;
 mod path;
 mod plugin;
+mod quota;
 mod serving;
+mod session;
 mod shell;
 mod subtree;
 
+pub(crate) use self::acl::*;
 pub(crate) use self::bench::*;
 pub(crate) use self::data::*;
 pub(crate) use self::ensemble::*;
 pub(crate) use self::log::*;
 pub(crate) use self::path::{PathRules, is_path};
 pub(crate) use self::plugin::*;
+pub(crate) use self::quota::*;
 pub(crate) use self::serving::*;
+pub(crate) use self::session::*;
 pub(crate) use self::shell::*;
 pub(crate) use self::subtree::*;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use zareba_client::Secret;
 
 use crate::exit;
 
@@ -76,6 +85,36 @@ pub(crate) struct Ensemble {
     /// Session timeout in milliseconds: a client that dies loses its locks after this.
     #[arg(long, global = true, default_value_t = 10_000, value_name = "MS")]
     pub(crate) session_timeout_ms: u32,
+    /// Prove an identity, as digest:USER:PASSWORD, or as @FILE that holds that. Can be given several
+    /// times. Others on this machine see what stands in a command line, but not what stands in ZAREBA_AUTH.
+    #[arg(
+        long,
+        global = true,
+        env = "ZAREBA_AUTH",
+        hide_env_values = true,
+        value_name = "SCHEME:CREDENTIAL",
+        value_parser = secret
+    )]
+    pub(crate) auth: Vec<Secret>,
+    /// The client's certificate, in PEM: its common name is its identity of the scheme x509 [default: the
+    /// profile's].
+    #[arg(long, global = true, env = "ZAREBA_CERT", value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, global = true, env = "ZAREBA_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Ask one server alone, even one without a leader, whose answers may be old. Costs no quorum; a write
+    /// waits for a leader.
+    #[arg(long, global = true)]
+    pub(crate) read_only: bool,
+    /// Ask one server alone until the first write: a session that costs the ensemble nothing.
+    #[arg(long, global = true)]
+    pub(crate) local: bool,
+}
+
+/// Takes any text: what is wrong with a secret is said where nobody repeats it.
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret(text.to_owned()))
 }
 
 /// What to do.
@@ -115,6 +154,17 @@ pub(crate) enum Command {
 pub(crate) enum Asking {
     #[command(flatten)]
     Data(Data),
+    /// Look at and set who may do what with a node.
+    #[command(subcommand)]
+    Acl(AclCommand),
+    /// Look at and set how much a subtree may hold.
+    #[command(subcommand)]
+    Quota(QuotaCommand),
+    /// Look at the ensemble's sessions and end them.
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Print who this session has proved to be, as access control lists name it.
+    Whoami,
     /// Ask every server about itself.
     Status,
     /// Look at the ensemble's members and change them.

@@ -1,21 +1,26 @@
 //! One file per verb; here is only which one.
 
+mod acl;
 mod bench;
+mod changes;
 mod data;
 mod dev;
 mod du;
 mod ensemble;
 mod export;
 mod import;
+mod lines;
 mod list;
 mod lock;
 pub(crate) mod log;
 mod manual;
 mod multi;
 mod plugin;
+mod quota;
 mod records;
 mod removal;
 mod server;
+mod session;
 mod shell;
 mod status;
 mod steps;
@@ -25,7 +30,7 @@ mod watch;
 
 use crate::args::{Args, Asking, Command, Data};
 use crate::console::Console;
-use crate::exit::{self, FOR_NODES};
+use crate::exit::{self, FOR_NODES, FOR_QUOTAS, FOR_SESSIONS};
 
 /// Runs what the command line says, and returns the exit code.
 pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
@@ -52,6 +57,19 @@ async fn ask(asking: Asking, console: &Console) -> anyhow::Result<u8> {
             let done = data_command(data, console).await;
             done.map_err(|error| exit::advise(error, FOR_NODES))?;
         }
+        Asking::Acl(command) => {
+            let done = acl::run(command, console).await;
+            done.map_err(|error| exit::advise(error, FOR_NODES))?;
+        }
+        Asking::Quota(command) => {
+            let done = quota::run(command, console).await;
+            done.map_err(|error| exit::advise(error, FOR_QUOTAS))?;
+        }
+        Asking::Session(command) => {
+            let done = session::run(command, console).await;
+            done.map_err(|error| exit::advise(error, FOR_SESSIONS))?;
+        }
+        Asking::Whoami => session::whoami(console).await?,
         Asking::Status => return status::run(&console.ensemble, console.format).await,
         Asking::Ensemble(command) => return ensemble::run(command, console).await,
         Asking::Plugin(plugin) => plugin::run(plugin, console).await?,
@@ -69,7 +87,8 @@ async fn data_command(data: Data, console: &Console) -> anyhow::Result<()> {
         Data::Delete(delete) => data::delete(delete, console).await,
         Data::Ls(ls) => list::ls(ls, console).await,
         Data::Stat { path, fresh } => data::stat(path, fresh, console).await,
-        Data::Count { path, recursive } => list::count(path, recursive, console).await,
+        Data::Count(count) => list::count(count, console).await,
+        Data::Ephemerals(listed) => list::ephemerals(listed, console).await,
         Data::Check { path, version } => data::check(path, version, console).await,
         Data::Sync => data::sync(console).await,
         Data::Multi { file } => multi::run(file.as_deref(), console).await,

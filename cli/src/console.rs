@@ -4,7 +4,7 @@
 use anyhow::bail;
 use serde_json::Value;
 use zareba_client::model::ZnodePath;
-use zareba_client::{Client, Status};
+use zareba_client::{Client, Error, Status};
 
 use crate::args::{Ensemble, Format};
 use crate::{output, profile};
@@ -88,12 +88,17 @@ impl Console {
         Ok(value)
     }
 
-    /// Keeps what a command's session holds until somebody interrupts; in the shell it is kept
-    /// anyway.
-    pub(crate) async fn hold(&self) -> anyhow::Result<()> {
-        match self.shared {
-            Some(_) => Ok(()),
-            None => crate::command::interrupted().await,
+    /// Keeps what a command's session holds until somebody interrupts, or the session is over; in the
+    /// shell it is kept anyway.
+    pub(crate) async fn hold(&self, client: &Client) -> anyhow::Result<()> {
+        if self.shared.is_some() {
+            return Ok(());
+        }
+        let mut status = client.status();
+        let is_over = |status: &Status| matches!(status, Status::Expired | Status::Closed);
+        tokio::select! {
+            interrupted = crate::command::interrupted() => interrupted,
+            _over = status.wait_for(is_over) => Err(Error::SessionExpired.into()),
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) const LOST: u8 = 9;
 pub(crate) const NO_QUORUM: u8 = 10;
 /// The server that ran was removed from the ensemble.
 pub(crate) const REMOVED: u8 = 11;
+/// A quota does not allow it.
+pub(crate) const QUOTA: u8 = 12;
 /// A line of the shell was interrupted; 128 + SIGINT, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -49,6 +51,7 @@ Exit codes:
   9  the session, or the lock it held, was lost
   10 the change of the ensemble would lose the quorum
   11 the server was removed from its ensemble and has stopped
+  12 a quota does not allow it
   130 interrupted (`zareba shell` with lines from a pipe)
 `zareba lock` passes on the exit code of the command it runs, `zareba shell` that of the first line
 that failed. A code keeps its meaning in later versions; new ones may be added.";
@@ -109,6 +112,24 @@ pub(crate) const FOR_NODES: Advice = &[
     ),
 ];
 
+/// For quotas.
+pub(crate) const FOR_QUOTAS: Advice = &[(
+    ErrorCode::NoNode,
+    "`zareba quota list` shows all limits, `zareba ls` what is there to be limited",
+)];
+
+/// For sessions.
+pub(crate) const FOR_SESSIONS: Advice = &[
+    (
+        ErrorCode::NoNode,
+        "`zareba session list` shows the sessions that there are",
+    ),
+    (
+        ErrorCode::BadArguments,
+        "a session ends by itself when its command does; in `zareba shell`, `exit` ends it",
+    ),
+];
+
 /// For imports.
 pub(crate) const FOR_IMPORTS: Advice = &[
     (
@@ -120,7 +141,22 @@ pub(crate) const FOR_IMPORTS: Advice = &[
         ErrorCode::NoNode,
         "--parents creates what is missing above the subtree",
     ),
+    (
+        ErrorCode::NoAuth,
+        "an imported list may forbid to create what comes below its node: import as somebody whom it \
+         lets, or without lists (--no-acl)",
+    ),
+    (
+        ErrorCode::InvalidAcl,
+        "--no-acl imports the nodes without their lists",
+    ),
 ];
+
+/// For exports.
+pub(crate) const FOR_EXPORTS: Advice = &[(
+    ErrorCode::NoAuth,
+    "export as somebody who administers all nodes (--auth, --cert), or without lists (--no-acl)",
+)];
 
 /// A next step that goes along with an error. It has no words of its own in the chain of causes.
 #[derive(Debug)]
@@ -155,6 +191,17 @@ fn advice_of(error: &anyhow::Error) -> Option<&'static str> {
         ),
         Error::Refused(fault) => match fault.code {
             ErrorCode::NotServing => Some("`zareba status` shows who is up and who leads"),
+            ErrorCode::NoAuth => Some(
+                "`zareba whoami` shows who you are here, `zareba acl get` who may do what; --auth and \
+                 --cert prove an identity",
+            ),
+            ErrorCode::AuthFailed => Some(
+                "--auth or ZAREBA_AUTH takes digest:USER:PASSWORD, --cert and --key a certificate",
+            ),
+            ErrorCode::InvalidAcl => Some("`zareba acl set --help` shows what a list looks like"),
+            ErrorCode::QuotaExceeded => Some(
+                "`zareba quota list` shows the limits and what is used; `zareba quota set` changes them",
+            ),
             ErrorCode::NoPlugin => Some("`zareba plugin list` shows what is mounted, and where"),
             _ => None,
         },
@@ -212,11 +259,12 @@ fn code_of_fault(code: ErrorCode) -> u8 {
         | ErrorCode::NotEmpty
         | ErrorCode::ReconfigInProgress => CONFLICT,
         ErrorCode::NoQuorum => NO_QUORUM,
-        ErrorCode::NoAuth => DENIED,
+        ErrorCode::NoAuth | ErrorCode::AuthFailed => DENIED,
+        ErrorCode::QuotaExceeded => QUOTA,
         ErrorCode::NotServing => UNREACHABLE,
         ErrorCode::OperationTimeout => TIMEOUT,
         ErrorCode::SessionExpired | ErrorCode::SessionMoved => LOST,
-        ErrorCode::BadArguments => USAGE,
+        ErrorCode::BadArguments | ErrorCode::InvalidAcl => USAGE,
         ErrorCode::NoPlugin
         | ErrorCode::PluginNotReady
         | ErrorCode::PluginTrap
@@ -271,6 +319,7 @@ mod tests {
             LOST,
             NO_QUORUM,
             REMOVED,
+            QUOTA,
             INTERRUPTED,
         ] {
             let line = HELP

@@ -1,5 +1,6 @@
 //! The one binary, `zareba`: runs servers, asks them, and measures them. Knows no protocol.
 
+mod acl;
 mod args;
 mod clock;
 mod command;

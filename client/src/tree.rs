@@ -303,13 +303,11 @@ impl Client {
     ///
     /// Cancellation: a dropped future may or may not have ended some or all of it, and asks for no more.
     pub async fn delete_all(&self, path: impl IntoPath) -> Result<u64, Error> {
-        let path = self.absolute(path)?;
+        let path = path.into_path()?;
         let mut total = 0;
         loop {
-            let path = path.clone();
-            let op = Op::Write(Write::DeleteSubtree { path });
-            match self.request(op).await.map(|reply| reply.outcome) {
-                Ok(Outcome::SubtreeDeleted { deleted, more }) => {
+            match self.delete_some(&path).await {
+                Ok((deleted, more)) => {
                     total += deleted;
                     if !more {
                         return Ok(total);
@@ -317,9 +315,21 @@ impl Client {
                 }
                 // Somebody else has ended the rest.
                 Err(error) if total > 0 && error.is(ErrorCode::NoNode) => return Ok(total),
-                Ok(other) => return Err(unexpected("a deletion", &other)),
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// One of the transactions of [`delete_all`](Self::delete_all): ends up to 10,000 nodes, the leaves
+    /// first, and returns how many, and whether there are more, for who wants to see how far it is.
+    ///
+    /// Refused as `delete_all`. Cancellation: a dropped future may or may not have ended them.
+    pub async fn delete_some(&self, path: impl IntoPath) -> Result<(u64, bool), Error> {
+        let path = self.absolute(path)?;
+        let op = Op::Write(Write::DeleteSubtree { path });
+        match self.request(op).await?.outcome {
+            Outcome::SubtreeDeleted { deleted, more } => Ok((deleted, more)),
+            other => Err(unexpected("a deletion", &other)),
         }
     }
 

@@ -36,6 +36,9 @@ pub(crate) struct Export {
     /// Where to write [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Leave access control lists out. With them, hashes of passwords are in the export.
+    #[arg(long)]
+    pub(crate) no_acl: bool,
 }
 
 /// `zareba import`.
@@ -53,6 +56,9 @@ pub(crate) struct Import {
     /// What becomes of a node that is there already.
     #[arg(long, value_enum, default_value_t = Existing::Fail)]
     pub(crate) existing: Existing,
+    /// Take no access control lists from the import: nodes that are made are open to everybody.
+    #[arg(long)]
+    pub(crate) no_acl: bool,
     /// Create missing parents of the subtree's root.
     #[arg(long, short)]
     pub(crate) parents: bool,
@@ -63,8 +69,9 @@ pub(crate) struct Import {
 pub(crate) enum Existing {
     /// The import stops; what it has made stays.
     Fail,
-    /// It keeps its data.
+    /// It stays as it is.
     Skip,
-    /// It gets the data of the import.
+    /// It gets the data of the import, and its access control list if there is one; it lives as long as
+    /// before.
     Replace,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use bytes::Bytes;
 use serde_json::json;
-use zareba_client::model::{CreateMode, ErrorCode, EventKind, Fault, Stat, ZnodePath};
+use zareba_client::model::{Acl, ErrorCode, EventKind, Fault, Stat, ZnodePath};
 use zareba_client::{Client, Error};
 
 use crate::args::{Create, Delete, Format, Freshness, Get, Set};
@@ -14,22 +14,30 @@ use crate::console::Console;
 use crate::output;
 
 pub(super) async fn create(create: Create, console: &Console) -> anyhow::Result<()> {
-    let mode = match (create.ephemeral, create.sequential) {
-        (false, false) => CreateMode::Persistent,
-        (false, true) => CreateMode::PersistentSequential,
-        (true, false) => CreateMode::Ephemeral,
-        (true, true) => CreateMode::EphemeralSequential,
-    };
     let data = data(Some(create.data), create.file.as_deref(), console)?;
     console
         .in_session(async |client| {
-            if create.parents {
-                create_parents(client, &create.path).await?;
+            let mut node = client.create_node(&create.path).data(data);
+            node = node.acl(Acl(create.acl));
+            if create.ephemeral {
+                node = node.ephemeral();
             }
-            let path = client.create(&create.path, data, mode).await?;
+            if create.sequential {
+                node = node.sequential();
+            }
+            if create.container {
+                node = node.container();
+            }
+            if let Some(ttl) = create.ttl {
+                node = node.ttl(ttl);
+            }
+            if create.parents {
+                node = node.parents();
+            }
+            let (path, _) = node.await?;
             console.say(&path, json!({ "path": path.as_str() }))?;
             if create.ephemeral {
-                console.hold().await?;
+                console.hold(client).await?;
             }
             Ok(())
         })
@@ -49,30 +57,6 @@ fn data(words: Option<String>, file: Option<&Path>, console: &Console) -> anyhow
         data = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
     Ok(data.into())
-}
-
-/// Makes what is missing above a node.
-pub(super) async fn create_parents(client: &Client, path: &ZnodePath) -> anyhow::Result<()> {
-    let mut missing = Vec::new();
-    let mut above = path.parent();
-    while let Some(parent) = above.filter(|parent| !parent.is_root()) {
-        if client.exists(&parent).await?.is_some() {
-            break;
-        }
-        above = parent.parent();
-        missing.push(parent);
-    }
-    for parent in missing.into_iter().rev() {
-        match client
-            .create(&parent, Bytes::new(), CreateMode::Persistent)
-            .await
-        {
-            // Somebody else was faster.
-            Err(error) if error.is(ErrorCode::NodeExists) => {}
-            other => drop(other?),
-        }
-    }
-    Ok(())
 }
 
 pub(super) async fn get(get: Get, console: &Console) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use zareba_client::{Client, Profile};
 use zareba_server::{RunningServer, Server, ServerError, Sockets};
 
 pub(super) use self::files::write;
-use self::files::{Files, Place};
+use self::files::{Files, Place, Profiles};
 use super::interrupted;
 use crate::args::{Dev, Format};
 use crate::output::say;
@@ -39,9 +39,9 @@ pub(super) async fn run(dev: Dev, format: Format) -> anyhow::Result<()> {
         servers.push(server);
     }
     let endpoints: Vec<_> = servers.iter().map(RunningServer::client_addr).collect();
-    let profile = files.write_profile(&endpoints)?;
+    let profiles = files.write_profiles(&endpoints)?;
     let stopped = tokio::select! {
-        result = serve(&profile, &places, format) => result,
+        result = serve(&profiles, &places, format) => result,
         failed = first_failure(&mut servers) => failed,
         signal = interrupted() => signal,
     };
@@ -53,9 +53,9 @@ pub(super) async fn run(dev: Dev, format: Format) -> anyhow::Result<()> {
 }
 
 /// Makes all ready, says so, and stays.
-async fn serve(profile: &std::path::Path, places: &[Place], format: Format) -> anyhow::Result<()> {
+async fn serve(profiles: &Profiles, places: &[Place], format: Format) -> anyhow::Result<()> {
     let client = Client::builder()
-        .profile(Profile::load(profile)?)
+        .profile(Profile::load(&profiles.administrator)?)
         .connect_timeout(PATIENCE)
         .connect()
         .await
@@ -68,7 +68,7 @@ async fn serve(profile: &std::path::Path, places: &[Place], format: Format) -> a
         .context("cannot mount the standard recipes")?;
     client.close().await?;
     let endpoints: Vec<_> = places.iter().map(|it| it.client.to_string()).collect();
-    let profile = profile.display().to_string();
+    let profile = profiles.client.display().to_string();
     say(
         format,
         format!("ready endpoints={} profile={profile}", endpoints.join(",")),

@@ -11,14 +11,15 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
-use zareba_client::model::{ErrorCode, SessionId, Stat, ZnodePath};
+use zareba_client::model::{Acl, ErrorCode, Fault, SessionId, Stat, ZnodePath};
 use zareba_client::{Client, Error};
 
 use super::records::{End, FORMAT, Head, NodeRecord};
-use super::walk::{Met, Walk};
+use super::walk::{Met, Walk, is_reserved};
 use crate::args::{Export, Format};
 use crate::console::Console;
-use crate::output;
+use crate::exit::{self, FOR_EXPORTS};
+use crate::{acl, output};
 
 /// Nodes whose data is asked for before it can be written.
 const AHEAD_MAX: usize = 64;
@@ -26,11 +27,8 @@ const AHEAD_MAX: usize = 64;
 /// Bytes of such data.
 const AHEAD_BYTES_MAX: u64 = 8 << 20;
 
-/// What the servers keep below this is no user's.
-const RESERVED: &str = "/zareba";
-
 pub(super) async fn run(export: Export, console: &Console) -> anyhow::Result<()> {
-    let end = console
+    let written = console
         .in_session(async |client| {
             let mut writer = Writer::new(&export)?;
             writer.line(&Head {
@@ -50,21 +48,16 @@ pub(super) async fn run(export: Export, console: &Console) -> anyhow::Result<()>
                 while ahead.is_full(&met) {
                     writer.node(&export.path, ahead.next().await?)?;
                 }
-                ahead.ask(client, met);
+                ahead.ask(client, met, !export.no_acl);
             }
             while !ahead.asked.is_empty() {
                 writer.node(&export.path, ahead.next().await?)?;
             }
             writer.finish()
         })
-        .await?;
+        .await;
+    let end = written.map_err(|error| exit::advise(error, FOR_EXPORTS))?;
     summary(&export, &end, console)
-}
-
-fn is_reserved(path: &ZnodePath) -> bool {
-    path.as_str()
-        .strip_prefix(RESERVED)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Said where the nodes are not: they may go to standard output.
@@ -89,7 +82,15 @@ fn summary(export: &Export, end: &End, console: &Console) -> anyhow::Result<()> 
     }
 }
 
-type Asked = Pin<Box<dyn Future<Output = Result<(Bytes, Stat), Error>> + Send>>;
+/// A node with what is written of it.
+struct Node {
+    path: ZnodePath,
+    data: Bytes,
+    stat: Stat,
+    acl: Acl,
+}
+
+type Asked = Pin<Box<dyn Future<Output = Result<Node, Error>> + Send>>;
 
 /// Nodes whose data is on its way.
 #[derive(Default)]
@@ -104,27 +105,46 @@ impl Ahead {
         self.asked.len() >= AHEAD_MAX || (bytes > AHEAD_BYTES_MAX && !self.asked.is_empty())
     }
 
-    /// Asks for a node's data. The task makes the request at once, not when it is waited for.
-    fn ask(&mut self, client: &Client, met: Met) {
+    /// Asks for a node. The task makes the request at once, not when it is waited for.
+    fn ask(&mut self, client: &Client, met: Met, with_acl: bool) {
         self.bytes += u64::from(met.stat.data_length);
         let (client, path) = (client.clone(), met.path.clone());
-        let asked = tokio::spawn(async move { client.get(&path).await });
+        let asked = tokio::spawn(read(client, path, with_acl));
         let asked = Box::pin(async move { asked.await.unwrap_or(Err(Error::Closed)) });
         self.asked.push_back((met, asked));
     }
 
     /// The oldest one; nothing if it has gone meanwhile.
-    async fn next(&mut self) -> anyhow::Result<Option<(ZnodePath, Bytes)>> {
+    async fn next(&mut self) -> anyhow::Result<Option<Node>> {
         let Some((met, asked)) = self.asked.pop_front() else {
             return Ok(None);
         };
         self.bytes -= u64::from(met.stat.data_length);
         match asked.await {
-            Ok((data, _)) => Ok(Some((met.path, data))),
+            Ok(node) => Ok(Some(node)),
             Err(error) if error.is(ErrorCode::NoNode) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Data and list of one point in time.
+async fn read(client: Client, path: ZnodePath, with_acl: bool) -> Result<Node, Error> {
+    let mut reads = client.multi_read();
+    let data = reads.get(&path);
+    let acl = with_acl.then(|| reads.get_acl(&path));
+    let mut answers = reads.ask().await?;
+    let (data, stat) = answers.take(data)?;
+    let acl = match acl {
+        Some(acl) => answers.take(acl)?.0,
+        None => Acl::open(),
+    };
+    Ok(Node {
+        path,
+        data,
+        stat,
+        acl,
+    })
 }
 
 /// Where the lines go.
@@ -156,15 +176,32 @@ impl Writer {
         })
     }
 
-    fn node(&mut self, root: &ZnodePath, node: Option<(ZnodePath, Bytes)>) -> anyhow::Result<()> {
-        let Some((path, data)) = node else {
+    fn node(&mut self, root: &ZnodePath, node: Option<Node>) -> anyhow::Result<()> {
+        let Some(Node {
+            path,
+            data,
+            stat,
+            acl,
+        }) = node
+        else {
             return Ok(());
         };
+        if stat.lifetime.owner() != SessionId::NONE {
+            // Another node of that name than the one that was met.
+            self.end.skipped_ephemeral += 1;
+            return Ok(());
+        }
+        if acl::hides_hashes(&acl) {
+            let why = format!(
+                "the list of {path} names users whose hashes are hidden from who does not administer it"
+            );
+            return Err(Error::Refused(Fault::new(ErrorCode::NoAuth, why)).into());
+        }
         self.end.nodes += 1;
         self.end.bytes += data.len() as u64;
         self.bar.set_position(self.end.nodes);
         let path = path.relative_to(root).unwrap_or_default();
-        self.line(&NodeRecord::new(path, &data))
+        self.line(&NodeRecord::new(path, &data, &acl, stat.lifetime))
     }
 
     fn line(&mut self, value: &impl Serialize) -> anyhow::Result<()> {

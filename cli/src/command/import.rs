@@ -13,8 +13,8 @@ use serde_json::json;
 use zareba_client::model::{Acl, Change, CreateMode, ErrorCode, Fault, Outcome, ZnodePath};
 use zareba_client::{Client, Error};
 
-use super::data::create_parents;
-use super::records::{ExportReader, Lines};
+use super::lines::Lines;
+use super::records::{ExportReader, Imported};
 use super::steps::Step;
 use crate::args::{Existing, Import};
 use crate::console::Console;
@@ -143,6 +143,11 @@ struct Nodes {
 }
 
 impl Nodes {
+    fn push(&mut self, change: Change, line: u64) {
+        self.step.push(change);
+        self.lines.push(line);
+    }
+
     fn take(&mut self) -> Self {
         std::mem::take(self)
     }
@@ -167,6 +172,7 @@ struct Job<'a> {
     client: &'a Client,
     existing: Existing,
     dry_run: bool,
+    no_acl: bool,
     ahead: VecDeque<(Nodes, Made)>,
     tally: Tally,
     bar: indicatif::ProgressBar,
@@ -178,6 +184,7 @@ impl<'a> Job<'a> {
             client,
             existing: import.existing,
             dry_run: import.dry_run,
+            no_acl: import.no_acl,
             ahead: VecDeque::new(),
             tally: Tally::default(),
             bar: output::counter("nodes"),
@@ -198,14 +205,16 @@ impl<'a> Job<'a> {
         let mut nodes = Nodes::default();
         while let Some(record) = reader.next()? {
             let place = || format!("cannot use {}", reader.place());
-            let (path, data) = record.read(root).with_context(place)?;
-            if path.is_root() && self.existing != Existing::Replace {
+            let mut node = record.read(root).with_context(place)?;
+            if self.no_acl {
+                node.acl = Acl::open();
+            }
+            if node.path.is_root() && self.existing != Existing::Replace {
                 // The root is always there.
                 self.tally.skipped += 1;
                 continue;
             }
-            nodes.step.push(creation(path, data));
-            nodes.lines.push(reader.line());
+            nodes.push(creation(node), reader.line());
             if nodes.step.is_full() {
                 self.make(nodes.take()).await?;
             }
@@ -277,20 +286,16 @@ impl<'a> Job<'a> {
         let (mut plan, mut planned) = (Nodes::default(), Tally::default());
         for (change, line) in nodes.step.changes.iter().zip(&nodes.lines) {
             let is_there = matches!(looks.next().await.transpose()?, Some(Some(_)));
-            let change = match (is_there, self.existing) {
-                (false, _) => change.clone(),
-                (true, Existing::Replace) => replacement(change),
-                (true, Existing::Skip) => {
-                    planned.skipped += 1;
-                    continue;
+            match (is_there, self.existing) {
+                (false, _) => plan.push(change.clone(), *line),
+                (true, Existing::Replace) => {
+                    for change in replacement(change) {
+                        plan.push(change, *line);
+                    }
                 }
-                (true, Existing::Fail) => {
-                    planned.conflicts += 1;
-                    continue;
-                }
-            };
-            plan.step.push(change);
-            plan.lines.push(*line);
+                (true, Existing::Skip) => planned.skipped += 1,
+                (true, Existing::Fail) => planned.conflicts += 1,
+            }
         }
         Ok((plan, planned))
     }
@@ -315,23 +320,62 @@ impl<'a> Job<'a> {
     }
 }
 
-fn creation(path: ZnodePath, data: Bytes) -> Change {
+fn creation(node: Imported) -> Change {
+    let Imported {
+        path,
+        data,
+        mode,
+        acl,
+    } = node;
     Change::Create {
         path,
         data,
-        mode: CreateMode::Persistent,
-        acl: Acl::open(),
+        mode,
+        acl,
     }
 }
 
-/// The same data for a node that is there.
-fn replacement(change: &Change) -> Change {
-    match change {
-        Change::Create { path, data, .. } => Change::Set {
-            path: path.clone(),
-            data: data.clone(),
-            version: None,
-        },
-        other => other.clone(),
+/// The same data for a node that is there, and the same list if one was imported.
+fn replacement(change: &Change) -> Vec<Change> {
+    let Change::Create {
+        path, data, acl, ..
+    } = change
+    else {
+        return vec![change.clone()];
+    };
+    let version = None;
+    let mut changes = vec![Change::Set {
+        path: path.clone(),
+        data: data.clone(),
+        version,
+    }];
+    if !acl.is_open() {
+        let (path, acl) = (path.clone(), acl.clone());
+        changes.push(Change::SetAcl { path, acl, version });
     }
+    changes
+}
+
+/// Makes what is missing above a node.
+async fn create_parents(client: &Client, path: &ZnodePath) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    let mut above = path.parent();
+    while let Some(parent) = above.filter(|parent| !parent.is_root()) {
+        if client.exists(&parent).await?.is_some() {
+            break;
+        }
+        above = parent.parent();
+        missing.push(parent);
+    }
+    for parent in missing.into_iter().rev() {
+        match client
+            .create(&parent, Bytes::new(), CreateMode::Persistent)
+            .await
+        {
+            // Somebody else was faster.
+            Err(error) if error.is(ErrorCode::NodeExists) => {}
+            other => drop(other?),
+        }
+    }
+    Ok(())
 }

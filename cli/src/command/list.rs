@@ -1,14 +1,14 @@
-//! `ls` and `count`: what lies below a node.
+//! `ls`, `count` and `ephemerals`: what lies below a node.
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use zareba_client::Client;
-use zareba_client::model::{ChildrenPage, Lifetime, Stat, ZnodePath};
+use zareba_client::model::{ChildrenPage, ErrorCode, Lifetime, PathsPage, Stat, ZnodePath};
 
 use super::data::{fresh, stat_of};
-use super::walk::Walk;
-use crate::args::{Format, Ls};
+use super::walk::{Walk, is_reserved};
+use crate::args::{Count, Ephemerals, Format, Ls};
 use crate::console::Console;
 use crate::output;
 
@@ -86,28 +86,55 @@ fn row(name: &str, stat: &Stat) -> String {
     )
 }
 
-pub(super) async fn count(
-    path: Option<ZnodePath>,
-    recursive: bool,
-    console: &Console,
-) -> anyhow::Result<()> {
-    let path = path.unwrap_or_else(|| console.here());
+pub(super) async fn count(count: Count, console: &Console) -> anyhow::Result<()> {
+    let path = count.path.clone().unwrap_or_else(|| console.here());
     console
         .in_session(async |client| {
-            let count = if recursive {
-                let bar = output::counter("nodes");
-                let mut walk = Walk::new(client, path.clone());
-                let mut count = 0;
-                while let Some(met) = walk.next().await? {
-                    count += u64::from(met.depth > 0);
-                    bar.set_position(count);
-                }
-                bar.finish_and_clear();
-                count
-            } else {
-                stat_of(client, &path).await?.num_children
+            let client = fresh(client, count.fresh).await?;
+            let found = match count.recursive {
+                true => count_below(&client, &path).await?,
+                false => stat_of(&client, &path).await?.num_children,
             };
-            console.say(count, json!({ "path": path.as_str(), "count": count }))
+            console.say(found, json!({ "path": path.as_str(), "count": found }))
+        })
+        .await
+}
+
+/// The server's count, of one point in time; where there are too many for it, or what is shown is not
+/// made of nodes, one by one.
+async fn count_below(client: &Client, path: &ZnodePath) -> anyhow::Result<u64> {
+    match client.count(path).await {
+        Err(error) if error.is(ErrorCode::TooLarge) || is_reserved(path) => {}
+        counted => return Ok(counted?),
+    }
+    let bar = output::counter("nodes");
+    let mut walk = Walk::new(client, path.clone()).without_reserved();
+    let mut count = 0;
+    while let Some(met) = walk.next().await? {
+        count += u64::from(met.depth > 0);
+        bar.set_position(count);
+    }
+    bar.finish_and_clear();
+    Ok(count)
+}
+
+pub(super) async fn ephemerals(listed: Ephemerals, console: &Console) -> anyhow::Result<()> {
+    let under = listed.path.clone().unwrap_or_else(|| console.here());
+    console
+        .in_session(async |client| {
+            let client = fresh(client, listed.fresh).await?;
+            let mut page = PathsPage::default();
+            loop {
+                let list = client.ephemerals_page(listed.session, &under, page).await?;
+                for path in &list.paths {
+                    console.say(path, json!(path.as_str()))?;
+                }
+                let after = list.paths.last().cloned();
+                if !list.more || after.is_none() {
+                    return Ok(());
+                }
+                page = PathsPage { after, limit: 0 };
+            }
         })
         .await
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use zareba_client::model::limits::MULTI_OPS_MAX;
-use zareba_client::model::{Change, Outcome, ZnodePath};
+use zareba_client::model::{Change, Outcome};
 
-use super::records::{ChangeRecord, Lines};
+use super::changes::ChangeRecord;
+use super::lines::Lines;
 use crate::console::Console;
 use crate::output;
 
@@ -19,12 +20,11 @@ pub(super) async fn run(file: Option<&Path>, console: &Console) -> anyhow::Resul
             Lines::new("standard input".to_owned(), Box::new(input))
         }
     })?;
-    let paths: Vec<_> = changes.iter().map(|it| it.path().clone()).collect();
     console
         .in_session(async |client| {
-            let outcomes = client.multi(changes).await?;
-            for (outcome, path) in outcomes.iter().zip(&paths) {
-                let (text, value) = answer(outcome, path);
+            let outcomes = client.multi(changes.clone()).await?;
+            for (outcome, change) in outcomes.iter().zip(&changes) {
+                let (text, value) = answer(outcome, change);
                 console.say(text, value)?;
             }
             Ok(())
@@ -50,8 +50,13 @@ fn read(mut lines: Lines) -> anyhow::Result<Vec<Change>> {
     Ok(changes)
 }
 
-fn answer(outcome: &Outcome, path: &ZnodePath) -> (String, Value) {
+fn answer(outcome: &Outcome, change: &Change) -> (String, Value) {
+    let path = change.path();
     match outcome {
+        Outcome::Set(stat) if matches!(change, Change::SetAcl { .. }) => (
+            format!("set the list of {path} version {}", stat.aversion),
+            json!({ "op": "set-acl", "path": path.as_str(), "stat": output::stat_json(stat) }),
+        ),
         Outcome::Created { path, stat } => (
             format!("created {path}"),
             json!({ "op": "create", "path": path.as_str(), "stat": output::stat_json(stat) }),

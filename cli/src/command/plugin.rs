@@ -95,7 +95,7 @@ pub(super) async fn call(call: Call, console: &Console) -> anyhow::Result<()> {
                 }
             }
             if call.hold {
-                console.hold().await?;
+                console.hold(client).await?;
             }
             Ok(())
         })

@@ -1,34 +1,31 @@
-//! JSON lines that hold nodes and changes: what `export` writes, and what `import` and `multi` read.
-//! Knows no session.
+//! The JSON lines of an export, which `export` writes and `import` reads. Knows no session.
 //!
 //! An export is a head, a line for each node, parents before children, and a last line that counts
 //! them, by which a cut file is known:
 //!
 //! ```text
 //! {"zareba-export":1,"path":"/app"}
-//! {"path":".","data":"text","mode":"persistent"}
-//! {"path":"jobs/n-0000000001","base64":"AAE=","mode":"persistent"}
+//! {"path":".","data":"text","mode":"persistent","acl":["x509:CN=app:rwcda"]}
+//! {"path":"jobs/n-0000000001","base64":"AAE=","mode":"persistent","lifetime":{"ttlMs":60000}}
 //! {"end":true,"nodes":2,"bytes":6,"skippedEphemeral":0}
 //! ```
-
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+//!
+//! `acl` and `lifetime` are missing where there is nothing to say: the node is open to everybody, and lives
+//! until it is deleted. A program that does not know them refuses a line that has them.
 
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zareba_client::model::{Acl, Change, CreateMode, ZnodePath};
+use zareba_client::model::{Acl, CreateMode, Lifetime, ZnodePath};
+
+use super::lines::Lines;
+use crate::acl;
 
 /// The version of the format.
 pub(super) const FORMAT: u32 = 1;
-
-/// Longest line, bytes: a full node whose text is all escapes, and its path.
-const LINE_BYTES_MAX: u64 = 8 << 20;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,8 +50,33 @@ pub(super) struct NodeRecord {
     /// Its data otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) base64: Option<String>,
-    /// How long it lives.
+    /// How it was named, and whether it belongs to a session.
     pub(super) mode: Mode,
+    /// Who may do what with it, an entry each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) acl: Option<Vec<String>>,
+    /// When it goes by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lifetime: Option<LifetimeRecord>,
+}
+
+/// When a node goes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum LifetimeRecord {
+    /// Once it has had children and has had none for a while.
+    Container,
+    /// Once nobody has set its data for so many milliseconds while it has no children.
+    TtlMs(u64),
+}
+
+/// A node that is to be made.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Imported {
+    pub(super) path: ZnodePath,
+    pub(super) data: Bytes,
+    pub(super) mode: CreateMode,
+    pub(super) acl: Acl,
 }
 
 /// The last line.
@@ -78,36 +100,9 @@ pub(super) enum Mode {
     EphemeralSequential,
 }
 
-/// One change of a multi.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
-pub(super) enum ChangeRecord {
-    Create {
-        path: ZnodePath,
-        data: Option<String>,
-        base64: Option<String>,
-        #[serde(default)]
-        mode: Mode,
-    },
-    Set {
-        path: ZnodePath,
-        data: Option<String>,
-        base64: Option<String>,
-        version: Option<u64>,
-    },
-    Delete {
-        path: ZnodePath,
-        version: Option<u64>,
-    },
-    Check {
-        path: ZnodePath,
-        version: Option<u64>,
-    },
-}
-
 impl NodeRecord {
     /// A node as it is exported.
-    pub(super) fn new(path: &str, data: &Bytes) -> Self {
+    pub(super) fn new(path: &str, data: &Bytes, acl: &Acl, lifetime: Lifetime) -> Self {
         let path = if path.is_empty() { "." } else { path }.to_owned();
         let (text, base64) = match std::str::from_utf8(data) {
             Ok(text) => (Some(text.to_owned()), None),
@@ -118,11 +113,17 @@ impl NodeRecord {
             data: text,
             base64,
             mode: Mode::Persistent,
+            acl: (!acl.is_open()).then(|| acl::entries(acl)),
+            lifetime: match lifetime {
+                Lifetime::Container => Some(LifetimeRecord::Container),
+                Lifetime::Ttl(ms) => Some(LifetimeRecord::TtlMs(ms)),
+                Lifetime::Persistent | Lifetime::Ephemeral(_) => None,
+            },
         }
     }
 
-    /// The node below its new root, and its data.
-    pub(super) fn read(self, root: &ZnodePath) -> anyhow::Result<(ZnodePath, Bytes)> {
+    /// The node below its new root.
+    pub(super) fn read(self, root: &ZnodePath) -> anyhow::Result<Imported> {
         if self.mode != Mode::Persistent {
             bail!("only persistent nodes can be imported: others end with their sessions");
         }
@@ -130,53 +131,49 @@ impl NodeRecord {
             "." => root.clone(),
             path => root.join(path)?,
         };
-        Ok((path, data(self.data, self.base64)?))
-    }
-}
-
-impl ChangeRecord {
-    /// The change.
-    pub(super) fn read(self) -> anyhow::Result<Change> {
-        Ok(match self {
-            Self::Create {
-                path,
-                data: text,
-                base64,
-                mode,
-            } => Change::Create {
-                path,
-                data: data(text, base64)?,
-                mode: mode.into(),
-                acl: Acl::open(),
-            },
-            Self::Set {
-                path,
-                data: text,
-                base64,
-                version,
-            } => Change::Set {
-                path,
-                data: data(text, base64)?,
-                version,
-            },
-            Self::Delete { path, version } => Change::Delete { path, version },
-            Self::Check { path, version } => Change::Check { path, version },
+        Ok(Imported {
+            path,
+            data: data(self.data, self.base64)?,
+            mode: self.mode.with(self.lifetime)?,
+            acl: read_acl(self.acl)?,
         })
     }
 }
 
-impl From<Mode> for CreateMode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::Persistent => Self::Persistent,
-            Mode::PersistentSequential => Self::PersistentSequential,
-            Mode::Ephemeral => Self::Ephemeral,
-            Mode::EphemeralSequential => Self::EphemeralSequential,
-        }
+impl Mode {
+    /// How a node with that lifetime is made.
+    pub(super) fn with(self, lifetime: Option<LifetimeRecord>) -> anyhow::Result<CreateMode> {
+        Ok(match (self, lifetime) {
+            (Self::Persistent, None) => CreateMode::Persistent,
+            (Self::PersistentSequential, None) => CreateMode::PersistentSequential,
+            (Self::Ephemeral, None) => CreateMode::Ephemeral,
+            (Self::EphemeralSequential, None) => CreateMode::EphemeralSequential,
+            (Self::Persistent, Some(LifetimeRecord::Container)) => CreateMode::Container,
+            (Self::Persistent, Some(LifetimeRecord::TtlMs(ms))) => CreateMode::Ttl(ms),
+            (Self::PersistentSequential, Some(LifetimeRecord::TtlMs(ms))) => {
+                CreateMode::TtlSequential(ms)
+            }
+            (Self::PersistentSequential, Some(LifetimeRecord::Container)) => {
+                bail!("a container has a name of its own, not a sequential one")
+            }
+            (Self::Ephemeral | Self::EphemeralSequential, Some(_)) => {
+                bail!("an ephemeral node goes with its session; it has no other lifetime")
+            }
+        })
     }
 }
 
-fn data(text: Option<String>, base64: Option<String>) -> anyhow::Result<Bytes> {
+/// The list of these entries; the open one if there are none.
+pub(super) fn read_acl(entries: Option<Vec<String>>) -> anyhow::Result<Acl> {
+    let entries = entries.unwrap_or_default();
+    let entries = entries.iter().map(|text| {
+        let entry = acl::read_entry(text);
+        entry.map_err(|error| anyhow::anyhow!("the entry {text:?} of the acl: {error}"))
+    });
+    Ok(Acl(entries.collect::<Result<_, _>>()?))
+}
+
+pub(super) fn data(text: Option<String>, base64: Option<String>) -> anyhow::Result<Bytes> {
     match (text, base64) {
         (Some(_), Some(_)) => bail!("a node has either data or base64, but this one has both"),
         (Some(text), None) => Ok(text.into()),
@@ -185,68 +182,6 @@ fn data(text: Option<String>, base64: Option<String>) -> anyhow::Result<Bytes> {
             Ok(data.context("base64 was expected")?.into())
         }
         (None, None) => Ok(Bytes::new()),
-    }
-}
-
-/// Lines of JSON with their numbers.
-pub(super) struct Lines {
-    source: String,
-    lines: BufReader<Box<dyn Read>>,
-    number: u64,
-}
-
-impl Lines {
-    /// Of a file.
-    pub(super) fn of_file(path: &Path) -> anyhow::Result<Self> {
-        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Self::new(path.display().to_string(), Box::new(file)))
-    }
-
-    /// Of anything that can be read, by its name.
-    pub(super) fn new(source: String, lines: Box<dyn Read>) -> Self {
-        Self {
-            source,
-            lines: BufReader::new(lines),
-            number: 0,
-        }
-    }
-
-    /// Where the last line stands.
-    pub(super) fn place(&self) -> String {
-        format!("line {} of {}", self.number, self.source)
-    }
-
-    /// The number of the last line.
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// The next line that is not empty.
-    pub(super) fn next(&mut self) -> anyhow::Result<Option<String>> {
-        loop {
-            let mut line = Vec::new();
-            let mut bounded = (&mut self.lines).take(LINE_BYTES_MAX);
-            bounded
-                .read_until(b'\n', &mut line)
-                .with_context(|| format!("cannot read {}", self.source))?;
-            if line.is_empty() {
-                return Ok(None);
-            }
-            self.number += 1;
-            if line.len() as u64 == LINE_BYTES_MAX {
-                bail!("{} is longer than {LINE_BYTES_MAX} bytes", self.place());
-            }
-            let line = String::from_utf8(line).ok();
-            let line = line.with_context(|| format!("{} is no text", self.place()))?;
-            if !line.trim().is_empty() {
-                return Ok(Some(line));
-            }
-        }
-    }
-
-    /// What a line holds.
-    pub(super) fn read<T: DeserializeOwned>(&self, line: &str) -> anyhow::Result<T> {
-        serde_json::from_str(line).with_context(|| format!("cannot use {}", self.place()))
     }
 }
 
@@ -262,14 +197,14 @@ impl ExportReader {
     /// Reads the head.
     pub(super) fn new(mut lines: Lines) -> anyhow::Result<Self> {
         let Some(line) = lines.next()? else {
-            bail!("{} is empty; an export was expected", lines.source);
+            bail!("{} is empty; an export was expected", lines.source());
         };
         let what = "an export was expected, as `zareba export` writes it";
         let head: Head = lines.read(&line).context(what)?;
         if head.format != FORMAT {
             bail!(
                 "{} is an export of format {}, but this program reads format {FORMAT}",
-                lines.source,
+                lines.source(),
                 head.format
             );
         }
@@ -286,8 +221,8 @@ impl ExportReader {
             bail!(
                 "{} is cut: it ends behind line {} without the line that counts its nodes; export \
                  again",
-                self.lines.source,
-                self.lines.number
+                self.lines.source(),
+                self.lines.number()
             );
         };
         let value: Value = self.lines.read(&line)?;
@@ -302,7 +237,7 @@ impl ExportReader {
         if end.nodes != self.nodes {
             bail!(
                 "{} holds {} nodes, but its last line counts {}; export again",
-                self.lines.source,
+                self.lines.source(),
                 self.nodes,
                 end.nodes
             );
@@ -338,8 +273,8 @@ mod tests {
         let root = ZnodePath::parse("/new").unwrap();
         let mut nodes = Vec::new();
         while let Some(record) = reader.next()? {
-            let (path, data) = record.read(&root)?;
-            nodes.push((path.to_string(), data));
+            let node = record.read(&root)?;
+            nodes.push((node.path.to_string(), node.data));
         }
         Ok(nodes)
     }
@@ -350,7 +285,8 @@ mod tests {
     fn text_and_bytes_come_back_as_they_were() {
         let mut text = HEAD.to_owned();
         for (path, data) in [("", &b"a\n\"b\""[..]), ("x/y", &[0, 255, 1])] {
-            let record = NodeRecord::new(path, &Bytes::copy_from_slice(data));
+            let data = Bytes::copy_from_slice(data);
+            let record = NodeRecord::new(path, &data, &Acl::open(), Lifetime::Persistent);
             text += &format!("{}\n", serde_json::to_string(&record).unwrap());
         }
         let end = End {
@@ -394,18 +330,37 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_read_with_their_defaults() {
-        let read = |text: &str| serde_json::from_str::<ChangeRecord>(text).unwrap().read();
-        let path = ZnodePath::parse("/a").unwrap();
-        let created = read(r#"{"op":"create","path":"/a","base64":"AAE="}"#).unwrap();
-        let Change::Create { data, mode, .. } = created else {
-            panic!("{created:?}");
+    fn lists_and_lifetimes_come_back_as_they_were() {
+        let entries =
+            ["world:anyone:r", "x509:CN=app:rwcda"].map(|it| acl::read_entry(it).unwrap());
+        let root = ZnodePath::parse("/new").unwrap();
+        for (lifetime, mode, acl) in [
+            (Lifetime::Persistent, CreateMode::Persistent, Acl::open()),
+            (Lifetime::Container, CreateMode::Container, Acl::open()),
+            (
+                Lifetime::Ttl(60_000),
+                CreateMode::Ttl(60_000),
+                Acl(entries.to_vec()),
+            ),
+        ] {
+            let record = NodeRecord::new("x", &Bytes::new(), &acl, lifetime);
+            let line = serde_json::to_string(&record).unwrap();
+            let back: NodeRecord = serde_json::from_str(&line).unwrap();
+            let path = root.join("x").unwrap();
+            let data = Bytes::new();
+            let expected = Imported {
+                path,
+                data,
+                mode,
+                acl,
+            };
+            assert_eq!(back.read(&root).unwrap(), expected);
+        }
+        let refused = |line: &str| {
+            let record: NodeRecord = serde_json::from_str(line).unwrap();
+            record.read(&root).unwrap_err().to_string()
         };
-        assert_eq!((&data[..], mode), (&[0, 1][..], CreateMode::Persistent));
-        let deleted = read(r#"{"op":"delete","path":"/a"}"#).unwrap();
-        let version = None;
-        assert_eq!(deleted, Change::Delete { path, version });
-        assert!(read(r#"{"op":"set","path":"/a","data":"x","base64":"AA=="}"#).is_err());
-        assert!(serde_json::from_str::<ChangeRecord>(r#"{"op":"drop","path":"/a"}"#).is_err());
+        let bad = refused(r#"{"path":"x","mode":"persistent","acl":["me:rw"]}"#);
+        assert!(bad.contains("SCHEME:ID:PERMS"), "{bad}");
     }
 }

@@ -17,6 +17,16 @@ const AHEAD_MAX: usize = 64;
 /// Names in one page: as many as are kept for each level and each node looked at ahead.
 const PAGE_NAMES: u32 = 256;
 
+/// What the servers show below this is no user's.
+const RESERVED: &str = "/zareba";
+
+/// True for what the servers show, which is not made of nodes.
+pub(super) fn is_reserved(path: &ZnodePath) -> bool {
+    path.as_str()
+        .strip_prefix(RESERVED)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// A node that was met.
 #[derive(Debug)]
 pub(super) struct Met {
@@ -34,6 +44,8 @@ pub(super) struct Walk {
     depth_max: usize,
     root: Option<ZnodePath>,
     prefix: String,
+    /// Passes by what the servers show.
+    skips_reserved: bool,
     levels: Vec<Level>,
 }
 
@@ -63,8 +75,15 @@ impl Walk {
             depth_max: usize::MAX,
             root: Some(root),
             prefix: String::new(),
+            skips_reserved: false,
             levels: Vec::new(),
         }
+    }
+
+    /// Passes by what the servers show below the root, unless that is what the root is.
+    pub(super) fn without_reserved(mut self) -> Self {
+        self.skips_reserved = self.root.as_ref().is_some_and(ZnodePath::is_root);
+        self
     }
 
     /// Goes down so many levels only.
@@ -92,7 +111,9 @@ impl Walk {
             match level.ahead.next().await {
                 None => drop(self.levels.pop()),
                 Some(seen) => {
-                    if let Some(seen) = seen? {
+                    let seen =
+                        seen?.filter(|seen| !self.skips_reserved || !is_reserved(&seen.path));
+                    if let Some(seen) = seen {
                         let is_last = level.is_done();
                         return Ok(Some(self.meet(seen, is_last, String::new())));
                     }

@@ -1,5 +1,6 @@
 //! What a local ensemble keeps in its data directory: an authority, certificates, a folder for
-//! each server, and the client profile. Existing files are kept.
+//! each server, and two client profiles: anybody's, and that of an administrator, who may do what lists
+//! forbid. Existing files are kept.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,10 +8,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use zareba_client::model::{Ensemble, Member, MemberRole, ServerId};
+use zareba_client::model::{Ensemble, Member, MemberRole, Principal, ServerId};
 use zareba_server::{CertificateAuthority, DoorLimits, IdentityFiles, ServerConfig, Timing};
 
 use crate::profile;
+
+/// The administrator's common name. Whoever sets lists on a local ensemble can lock out everybody else: its
+/// own start, and the person who tries things out.
+const ADMINISTRATOR: &str = "admin";
 
 /// One server of a local ensemble.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +34,18 @@ pub(super) struct Files {
 struct ProfileFile {
     endpoints: Vec<String>,
     ca: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// Where the profiles are.
+pub(super) struct Profiles {
+    /// Anybody's.
+    pub(super) client: PathBuf,
+    /// The administrator's.
+    pub(super) administrator: PathBuf,
 }
 
 impl Files {
@@ -53,6 +70,12 @@ impl Files {
             write(&identity.certificate, &credentials.certificate_pem, false)?;
             write(&identity.key, &credentials.key_pem, true)?;
         }
+        let [certificate, key] = files.administrator();
+        if !(certificate.exists() && key.exists()) {
+            let credentials = authority.issue_client(ADMINISTRATOR)?;
+            write(&certificate, &credentials.certificate_pem, false)?;
+            write(&key, &credentials.key_pem, true)?;
+        }
         Ok(files)
     }
 
@@ -76,22 +99,43 @@ impl Files {
             },
             identity: self.identity(place.id),
             names: Vec::new(),
-            superusers: Vec::new(),
+            superusers: vec![Principal {
+                scheme: "x509".to_owned(),
+                id: format!("CN={ADMINISTRATOR}"),
+            }],
             audit_log: None,
             timing: Timing::default(),
             limits: DoorLimits::default(),
         }
     }
 
-    /// Writes the profile that clients use, and says where.
-    pub(super) fn write_profile(&self, endpoints: &[SocketAddr]) -> anyhow::Result<PathBuf> {
-        let file = ProfileFile {
+    /// Writes the profiles that clients use, and says where.
+    pub(super) fn write_profiles(&self, endpoints: &[SocketAddr]) -> anyhow::Result<Profiles> {
+        let mut file = ProfileFile {
             endpoints: endpoints.iter().map(ToString::to_string).collect(),
             ca: "ca.pem".to_owned(),
+            certificate: None,
+            key: None,
         };
-        let path = self.dir.join(profile::FILE);
-        write(&path, &toml::to_string(&file)?, false)?;
-        Ok(path)
+        let client = self.dir.join(profile::FILE);
+        write(&client, &toml::to_string(&file)?, false)?;
+        let named = |path: &Path| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        };
+        let [certificate, key] = self.administrator();
+        (file.certificate, file.key) = (named(&certificate), named(&key));
+        let administrator = self.dir.join(format!("{ADMINISTRATOR}.toml"));
+        write(&administrator, &toml::to_string(&file)?, false)?;
+        Ok(Profiles {
+            client,
+            administrator,
+        })
+    }
+
+    /// The administrator's certificate and key.
+    fn administrator(&self) -> [PathBuf; 2] {
+        ["pem", "key"].map(|kind| self.dir.join(format!("{ADMINISTRATOR}.{kind}")))
     }
 
     fn folder(&self, id: ServerId) -> PathBuf {
