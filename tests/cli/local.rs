@@ -55,10 +55,21 @@ impl Dev {
         run(&[&["--profile", profile], arguments].concat()).await
     }
 
+    /// The same with variables in its environment.
+    pub(crate) async fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+        let profile = self.profile.to_str().unwrap();
+        run_command(
+            &[&["--profile", profile], arguments].concat(),
+            variables,
+            "",
+        )
+        .await
+    }
+
     /// The same with something on its standard input.
     pub(crate) async fn feed(&self, arguments: &[&str], input: &str) -> Said {
         let profile = self.profile.to_str().unwrap();
-        run_with_input(&[&["--profile", profile], arguments].concat(), input).await
+        run_command(&[&["--profile", profile], arguments].concat(), &[], input).await
     }
 
     /// The same, which must go well; returns what it printed.
@@ -97,14 +108,15 @@ pub(crate) struct Said {
 
 /// Runs a command.
 pub(crate) async fn run(arguments: &[&str]) -> Said {
-    run_with_input(arguments, "").await
+    run_command(arguments, &[], "").await
 }
 
-/// Runs a command that reads.
-async fn run_with_input(arguments: &[&str], input: &str) -> Said {
+/// Runs a command that reads, with variables in its environment.
+async fn run_command(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Said {
     let mut child = tokio::process::Command::new(binary())
         .args(arguments)
         .env_remove("ZAREBA_PROFILE")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,11 +7,17 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod access;
+mod events;
+mod identity;
 mod interactive;
 mod local;
 mod manual;
 mod multi;
 mod nodes;
+mod one_server;
+mod quotas;
+mod sessions;
 mod shell;
 mod subtree;
 mod terminal;

@@ -40,8 +40,17 @@ async fn changes_from_lines_are_made_together_or_not_at_all() {
     );
     assert_eq!(dev.run(&["stat", "/c"]).await.code, 3);
 
+    lists_and_lifetimes(&dev).await;
     for (lines, word) in [
         ("", "no change"),
+        (
+            r#"{"op":"create","path":"/e","mode":"ephemeral","lifetime":"container"}"#,
+            "goes with its session",
+        ),
+        (
+            r#"{"op":"set-acl","path":"/a","acl":["me"]}"#,
+            "SCHEME:ID:PERMS",
+        ),
         ("{\"op\":\"drop\",\"path\":\"/a\"}", "line 1"),
         ("{\"op\":\"delete\",\"path\":\"a\"}", "starts with '/'"),
         (
@@ -54,4 +63,22 @@ async fn changes_from_lines_are_made_together_or_not_at_all() {
         assert!(refused.errors.contains(word), "{lines}: {}", refused.errors);
     }
     dev.stop().await;
+}
+
+async fn lists_and_lifetimes(dev: &Dev) {
+    let lines = r#"{"op":"create","path":"/box","lifetime":"container","acl":["world:anyone:r"]}
+{"op":"create","path":"/t-","mode":"persistent-sequential","lifetime":{"ttlMs":60000}}
+{"op":"set-acl","path":"/a","acl":["world:anyone:rwa"],"version":0}
+"#;
+    let said = dev.feed(&["multi"], lines).await;
+    assert_eq!(said.code, 0, "{}", said.errors);
+    let mut answers = said.output.lines();
+    assert_eq!(answers.next(), Some("created /box"));
+    let ttl = answers.next().and_then(|it| it.strip_prefix("created "));
+    assert_eq!(answers.next(), Some("set the list of /a version 1"));
+    let stat = dev.json(&["stat", ttl.unwrap()]).await;
+    assert_eq!(stat["lifetime"], "ttl 1m");
+    let stat = dev.json(&["stat", "/box"]).await;
+    assert_eq!(stat["lifetime"], "container");
+    assert_eq!(dev.ok(&["acl", "get", "/box"]).await, "world:anyone:r\n");
 }

@@ -1,6 +1,6 @@
-//! `get`, `set`, `check` and `sync` beyond the first steps.
+//! `create`, `get`, `set`, `check` and `sync` beyond the first steps.
 
-use harness::Process;
+use harness::{Process, until};
 
 use crate::local::Dev;
 
@@ -50,4 +50,38 @@ async fn follow(dev: &Dev) {
     dev.ok(&["delete", "/bytes"]).await;
     assert_eq!(follower.end().await.code(), Some(3));
     assert_eq!(follower.line().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_go_by_themselves_when_they_are_made_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::start_alone(folder.path()).await;
+    dev.ok(&["create", "/box", "--container"]).await;
+    let stat = dev.json(&["stat", "/box"]).await;
+    assert_eq!(stat["lifetime"], "container");
+    let job = ["create", "/box/job-", "--sequential", "--ttl", "1h 30m"];
+    assert_eq!(dev.ok(&job).await, "/box/job-0000000000\n");
+    let stat = dev.json(&["stat", "/box/job-0000000000"]).await;
+    assert_eq!(stat["lifetime"], "ttl 1h 30m");
+    dev.ok(&["create", "/brief", "--ttl", "100ms"]).await;
+    until("the node has gone", async || {
+        (dev.run(&["stat", "/brief"]).await.code == 3).then_some(())
+    })
+    .await;
+    for both in [
+        ["--container", "--sequential"],
+        ["--container", "--ephemeral"],
+        ["--container", "--ttl=1s"],
+        ["--ephemeral", "--ttl=1s"],
+    ] {
+        let refused = dev.run(&[&["create", "/no"], &both[..]].concat()).await;
+        assert_eq!(refused.code, 2, "{}", refused.errors);
+    }
+    let nonsense = dev.run(&["create", "/no", "--ttl", "10"]).await;
+    assert!(
+        nonsense.errors.contains("such as 30s"),
+        "{}",
+        nonsense.errors
+    );
+    dev.stop().await;
 }

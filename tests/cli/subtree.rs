@@ -90,6 +90,9 @@ async fn sums(dev: &Dev) {
 
     assert_eq!(dev.ok(&["count", "/app"]).await, "3\n");
     assert_eq!(dev.ok(&["count", "-R", "/app"]).await, "5\n");
+    assert_eq!(dev.ok(&["count", "-R", "--sync"]).await, "7\n");
+    let shown = dev.ok(&["count", "-R", "/zareba/plugins"]).await;
+    assert_eq!(shown, "2\n");
     assert_eq!(dev.json(&["count", "/app/empty"]).await["count"], 0);
     assert_eq!(dev.run(&["count", "/nowhere"]).await.code, 3);
 }

@@ -203,3 +203,68 @@ async fn ephemeral_nodes(dev: &Dev) {
     assert!(text.contains(r#""skippedEphemeral":1"#), "{text}");
     assert_eq!(dev.ok(&["ls", "/two"]).await, "", "the session was closed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_lifetimes_are_exported_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::start_alone(folder.path()).await;
+    let owner = ["--auth", "digest:owner:secret"];
+    let as_owner = |line: &[&'static str]| [&owner[..], line].concat();
+    dev.ok(&as_owner(&["create", "/app", "--acl", "auth::rwcda"]))
+        .await;
+    dev.ok(&as_owner(&["create", "/app/box", "--container"]))
+        .await;
+    dev.ok(&as_owner(&["create", "/app/box/job", "x", "--ttl", "1h"]))
+        .await;
+    dev.ok(&as_owner(&["acl", "set", "/app/box", "world:anyone:rwcda"]))
+        .await;
+    dev.ok(&as_owner(&[
+        "acl",
+        "set",
+        "/app",
+        "auth::rwcda",
+        "world:anyone:r",
+    ]))
+    .await;
+
+    // A stranger does not see the hash.
+    let hidden = dev.run(&["export", "/app"]).await;
+    assert_eq!(hidden.code, 5, "{}", hidden.errors);
+    assert!(hidden.errors.contains("--no-acl"), "{}", hidden.errors);
+    let bare = dev.ok(&["export", "/app", "--no-acl"]).await;
+    assert!(!bare.contains("acl"), "{bare}");
+
+    let whole = dev.ok(&as_owner(&["export", "/app"])).await;
+    let expected = r#"{"zareba-export":1,"path":"/app"}
+{"path":".","data":"","mode":"persistent","acl":["digest:owner:Vj++wdU3sMAbt+g9TyKj1BT+usI=:rwcda","world:anyone:r"]}
+{"path":"box","data":"","mode":"persistent","acl":["world:anyone:rwcda"],"lifetime":"container"}
+{"path":"box/job","data":"x","mode":"persistent","lifetime":{"ttlMs":3600000}}
+{"end":true,"nodes":3,"bytes":1,"skippedEphemeral":0}
+"#;
+    assert_eq!(whole, expected);
+
+    // Whoever the list does not let create below it is told what to do.
+    let refused = dev.feed(&["import", "/copy"], &whole).await;
+    assert_eq!(refused.code, 5, "{}", refused.errors);
+    assert!(refused.errors.contains("--no-acl"), "{}", refused.errors);
+    let copied = dev.feed(&as_owner(&["import", "/copy"]), &whole).await;
+    assert_eq!(copied.code, 0, "{}", copied.errors);
+    let again = dev.ok(&as_owner(&["export", "/copy"])).await;
+    assert_eq!(again, whole.replace("\"/app\"", "\"/copy\""));
+    let opened = dev.feed(&["import", "/open", "--no-acl"], &whole).await;
+    assert_eq!(opened.code, 0, "{}", opened.errors);
+    let list = dev.ok(&["acl", "get", "/open"]).await;
+    assert_eq!(list, "world:anyone:rwcda\n");
+
+    // Replacing gives the list too.
+    let replace = ["import", "/open", "--existing", "replace"];
+    let replaced = dev.feed(&as_owner(&replace), &whole).await;
+    assert_eq!(replaced.code, 0, "{}", replaced.errors);
+    assert!(
+        replaced.output.contains("3 replaced"),
+        "{}",
+        replaced.output
+    );
+    assert_eq!(dev.run(&["set", "/open", "x"]).await.code, 5);
+    dev.stop().await;
+}
