@@ -1,5 +1,7 @@
 //! What has changed since the last checkpoint, oldest first. Knows keys, not what changed.
 
+use std::collections::VecDeque;
+
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 
@@ -9,7 +11,7 @@ use crate::snapshot::RecordKey;
 /// at most once in each, and nothing that changed early can be overtaken for ever.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dirty {
-    taking: std::vec::IntoIter<RecordKey>,
+    taking: VecDeque<RecordKey>,
     fresh: IndexSet<RecordKey, FxBuildHasher>,
 }
 
@@ -21,13 +23,14 @@ impl Dirty {
     pub(crate) fn take(&mut self, max: usize) -> Vec<RecordKey> {
         let mut taken = Vec::with_capacity(max.min(self.len()));
         while taken.len() < max {
-            if let Some(key) = self.taking.next() {
+            if let Some(key) = self.taking.pop_front() {
                 taken.push(key);
-            } else if self.fresh.is_empty() {
+                continue;
+            }
+            // Its room goes with it: after a great change it is a third of the tree's own.
+            self.taking = std::mem::take(&mut self.fresh).into_iter().collect();
+            if self.taking.is_empty() {
                 break;
-            } else {
-                let keys: Vec<_> = std::mem::take(&mut self.fresh).into_iter().collect();
-                self.taking = keys.into_iter();
             }
         }
         taken
@@ -55,5 +58,15 @@ mod tests {
         assert_eq!(dirty.len(), 2);
         assert_eq!(dirty.take(9), [key(2), key(3)]);
         assert_eq!(dirty.take(9), []);
+    }
+
+    #[test]
+    fn what_has_been_taken_leaves_no_room_behind() {
+        let mut dirty = Dirty::default();
+        for n in 0..1000 {
+            dirty.mark(RecordKey::Session(SessionId(n)));
+        }
+        while !dirty.take(100).is_empty() {}
+        assert_eq!((dirty.taking.capacity(), dirty.fresh.capacity()), (0, 0));
     }
 }
