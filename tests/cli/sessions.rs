@@ -35,9 +35,9 @@ async fn an_operator_finds_a_session_and_ends_it() {
     assert_eq!(held["timeoutMs"], 10_000);
     let server = held["server"].to_string();
     let table = dev.ok(&["session", "list", "--server", &server]).await;
-    let row = table.lines().find(|row| row.starts_with(&owner)).unwrap();
-    let row: Vec<_> = row.split_whitespace().collect();
-    assert_eq!(row, [&owner, &server, "10s", "1", "0"]);
+    let rows = table.lines().map(|row| row.split_whitespace().collect());
+    let mut rows = rows.filter(|row: &Vec<&str>| row.first() == Some(&owner.as_str()));
+    assert_eq!(rows.next().unwrap(), [&owner, &server, "10s", "1", "0"]);
 
     let closed = dev.ok(&["session", "close", &owner]).await;
     assert_eq!(closed, format!("closed {owner}\n"));

@@ -57,6 +57,8 @@ async fn serve(profiles: &Profiles, places: &[Place], format: Format) -> anyhow:
     let client = Client::builder()
         .profile(Profile::load(&profiles.administrator)?)
         .connect_timeout(PATIENCE)
+        // It holds nothing that anybody waits for, and a machine that starts all this may be slow.
+        .session_timeout(PATIENCE)
         .connect()
         .await
         .context("the local ensemble has no leader yet")?;
