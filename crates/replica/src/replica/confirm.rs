@@ -174,11 +174,15 @@ mod tests {
 
     /// One input in a batch of its own; writes are durable at once.
     fn step(replica: &mut Replica<NoPlugins>, input: Input) -> Vec<Output> {
+        step_at(replica, Now::default(), input)
+    }
+
+    fn step_at(replica: &mut Replica<NoPlugins>, now: Now, input: Input) -> Vec<Output> {
         let (mut all, mut inputs) = (Vec::new(), vec![input]);
         while let Some(input) = inputs.pop() {
             let mut outputs = Vec::new();
-            replica.handle(Now::default(), input, &mut outputs);
-            replica.flush(Now::default(), &mut outputs);
+            replica.handle(now, input, &mut outputs);
+            replica.flush(now, &mut outputs);
             inputs.extend(outputs.iter().filter_map(|output| match output {
                 Output::Persist { token, .. } => Some(Input::Persisted(*token)),
                 _ => None,
@@ -336,5 +340,67 @@ mod tests {
             let outputs = hear(&mut replica, Message::Pong { epoch, number });
             assert_eq!(is_told(&outputs), told);
         }
+    }
+
+    /// The clock goes on to that millisecond, and the other confirms each ping but acks nothing.
+    fn let_pass(replica: &mut Replica<NoPlugins>, from_ms: u64, to_ms: u64) -> Now {
+        let mut now = Now::default();
+        for ms in (from_ms..=to_ms).step_by(10) {
+            now.monotonic = zareba_zab::Now(ms * 1_000);
+            for output in step_at(replica, now, Input::Tick) {
+                if let Output::SendZab {
+                    message: Message::Ping { epoch, number, .. },
+                    ..
+                } = output
+                {
+                    let (from, message) = (OTHER, Message::Pong { epoch, number });
+                    step_at(replica, now, Input::Zab { from, message });
+                }
+            }
+        }
+        now
+    }
+
+    fn enter(hello: Hello, connection: u64) -> Input {
+        Input::Hello {
+            connection: ConnectionId(connection),
+            hello,
+            random: [1; 16],
+            principals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_session_whose_return_is_on_its_way_does_not_end_for_silence() {
+        let mut replica = leader();
+        step(&mut replica, enter(Hello::Open { timeout_ms: 1_000 }, 1));
+        let (epoch, zxid) = (Epoch(1), replica.last_proposed());
+        let outputs = hear(&mut replica, Message::Ack { epoch, zxid });
+        let welcome = outputs.iter().find_map(|output| match output {
+            Output::Send {
+                message: ServerMessage::Welcome(welcome),
+                ..
+            } => Some(welcome.clone()),
+            _ => None,
+        });
+        let welcome = welcome.expect("a session");
+        let connection = ConnectionId(1);
+        step(&mut replica, Input::Disconnected { connection });
+        let now = let_pass(&mut replica, 10, 900);
+        let attach = Hello::Attach {
+            session: welcome.session,
+            password: welcome.password,
+            last_zxid: welcome.zxid,
+            watches: Vec::new(),
+        };
+        step_at(&mut replica, now, enter(attach, 2));
+        let returned = replica.last_proposed();
+        assert!(returned > zxid);
+        // Nobody has acked it, and the time that began with the opening is over.
+        let_pass(&mut replica, 910, 1_500);
+        assert_eq!(replica.last_proposed(), returned);
+        // Silence from then on ends it.
+        let_pass(&mut replica, 1_510, 2_500);
+        assert!(replica.last_proposed() > returned);
     }
 }

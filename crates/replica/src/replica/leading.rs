@@ -243,6 +243,10 @@ impl<P: PluginRuntime> Replica<P> {
             Ok(attachment)
         });
         let is_refusal = result.is_err();
+        if !is_refusal {
+            // Its end must not overtake its return: who comes in time lives for a whole timeout more.
+            self.lead_touch(&[session]);
+        }
         let relay = Relay::Attaching {
             nonce,
             result,
