@@ -1,6 +1,6 @@
 //! `--read-only` and `--local`: sessions of one server alone.
 
-use harness::{Ensemble, until};
+use harness::Ensemble;
 
 use crate::local::run;
 
@@ -27,12 +27,7 @@ async fn a_server_without_a_leader_serves_who_only_reads() {
 
     ensemble.kill(2).await;
     ensemble.kill(3).await;
-    until("the last server has no leader", async || {
-        let statuses = ensemble.statuses().await;
-        statuses.get(&1).filter(|status| status.role == "looking")?;
-        Some(())
-    })
-    .await;
+    ensemble.is_leaderless(1).await;
     let read = said(&["--read-only", "get", "/a"]).await;
     assert_eq!((read.code, &*read.output), (0, "2\n"), "{}", read.errors);
     let listed = said(&["--read-only", "ls", "/"]).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Ensemble, until, within};
+use harness::{Ensemble, within};
 use zareba_client::{Client, CreateMode, Error, EventKind, Lifetime, SessionKind, Status};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,12 +87,7 @@ async fn a_read_only_client_reads_from_a_server_without_a_leader_and_writes_once
     writer.close().await.unwrap();
     ensemble.kill(2).await;
     ensemble.kill(3).await;
-    until("the last server has no leader", async || {
-        let statuses = ensemble.statuses().await;
-        statuses.get(&1).filter(|status| status.role == "looking")?;
-        Some(())
-    })
-    .await;
+    ensemble.is_leaderless(1).await;
     let builder = || Client::builder().profile(ensemble.profile_of(1));
     let impatient = builder().connect_timeout(Duration::from_secs(2));
     let refused = impatient.local().connect().await;

@@ -200,6 +200,18 @@ impl Ensemble {
         .await
     }
 
+    /// Waits until that server, which runs, knows that it has no leader.
+    pub async fn is_leaderless(&self, id: u64) {
+        until("a server has no leader", async || {
+            let statuses = self.statuses().await;
+            statuses
+                .get(&id)
+                .filter(|status| status.role == "looking")
+                .map(drop)
+        })
+        .await;
+    }
+
     /// Waits until all servers that run have applied the same, then demands that their trees are
     /// the same. Also compares whichever two meet at the same transaction on the way.
     pub async fn agree(&self) -> Zxid {

@@ -3,14 +3,11 @@
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use anyhow::{Context, anyhow, bail};
 use serde_json::json;
-use sha1::{Digest, Sha1};
-use zareba_client::Client;
 use zareba_client::model::limits::IDENTITY_BYTES_MAX;
-use zareba_client::model::{Acl, Change, ErrorCode, Principal, ZnodePath};
+use zareba_client::model::{Acl, Change, Claim, Credential, ErrorCode, ZnodePath};
+use zareba_client::{Client, Error};
 
 use super::data::fresh;
 use super::steps::Step;
@@ -127,7 +124,7 @@ impl Setting<'_> {
                     self.bar.set_position(self.done);
                     return Ok(());
                 }
-                Err(zareba_client::Error::Refused(fault)) if fault.code == ErrorCode::NoNode => {
+                Err(Error::Refused(fault)) if fault.code == ErrorCode::NoNode => {
                     fault.index.map_or(0, |index| index as usize)
                 }
                 Err(error) => return Err(error.into()),
@@ -139,21 +136,17 @@ impl Setting<'_> {
     }
 }
 
-/// As the servers compute it, and ZooKeeper: base64 of SHA-1 over user and password.
+/// As the servers compute it.
 fn digest(user: &str, file: Option<&Path>, console: &Console) -> anyhow::Result<()> {
     if user.is_empty() || user.contains(':') {
         bail!("a user's name is not empty and has no colon");
     }
     let password = read_password(file, console)?;
-    let proof = format!("{user}:{password}");
-    if password.is_empty() || proof.len() > IDENTITY_BYTES_MAX {
-        bail!("user and password together have 3 to {IDENTITY_BYTES_MAX} bytes, neither is empty");
-    }
-    let hash = STANDARD.encode(Sha1::digest(proof.as_bytes()));
-    let identity = write_principal(&Principal {
+    let proved = zareba_server::prove(&Claim {
         scheme: "digest".to_owned(),
-        id: format!("{user}:{hash}"),
+        credential: Credential(format!("{user}:{password}")),
     });
+    let identity = write_principal(&proved.map_err(|fault| anyhow!(fault.message))?);
     console.say(&identity, json!({ "identity": identity }))
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The scheme of an identity that may do everything.
+pub const SUPER_SCHEME: &str = "super";
+
 /// One identity of a caller, such as `x509:CN=app` or `world:anyone`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Principal {

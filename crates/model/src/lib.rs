@@ -9,7 +9,7 @@ pub mod path;
 pub use path::{PathError, ZnodePath};
 
 pub mod acl;
-pub use acl::{Acl, AclEntry, Claim, Credential, Permissions, Principal};
+pub use acl::{Acl, AclEntry, Claim, Credential, Permissions, Principal, SUPER_SCHEME};
 
 pub mod stat;
 pub use stat::{Lifetime, Stat};

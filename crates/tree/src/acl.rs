@@ -2,10 +2,7 @@
 
 use core::net::IpAddr;
 
-use zareba_model::{Acl, ErrorCode, Fault, Permissions, Principal};
-
-/// The scheme of a principal that may do everything.
-pub const SUPER_SCHEME: &str = "super";
+use zareba_model::{Acl, ErrorCode, Fault, Permissions, Principal, SUPER_SCHEME};
 
 /// Refuses unless an ACL gives a caller, by any of its identities, all that is wanted.
 ///

@@ -10,7 +10,7 @@ use rustls_pki_types::CertificateDer;
 use sha1::{Digest as _, Sha1};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zareba_model::limits::IDENTITY_BYTES_MAX;
-use zareba_model::{Claim, ErrorCode, Fault, Principal};
+use zareba_model::{Claim, ErrorCode, Fault, Principal, SUPER_SCHEME};
 
 /// What identities are compared with.
 #[derive(Clone, Debug, Default)]
@@ -54,9 +54,6 @@ impl Identities {
     }
 }
 
-/// The scheme of a principal that may do everything; see `zareba_tree::acl`.
-const SUPER_SCHEME: &str = "super";
-
 /// Whose session it is that somebody with these identities opens: the certificate's before a password's,
 /// and the address's if there is neither.
 pub(crate) fn strongest(principals: &[Principal]) -> Option<&Principal> {
@@ -67,7 +64,7 @@ pub(crate) fn strongest(principals: &[Principal]) -> Option<&Principal> {
 /// Without what a password could be guessed from.
 pub(crate) fn shown(principal: &Principal) -> String {
     let id = match (principal.scheme.as_str(), principal.id.split_once(':')) {
-        ("digest" | "super", Some((user, _))) => user,
+        ("digest" | SUPER_SCHEME, Some((user, _))) => user,
         _ => &principal.id,
     };
     format!("{}:{id}", principal.scheme)

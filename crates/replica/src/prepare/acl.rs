@@ -2,8 +2,10 @@
 //! identities of who asks. Compares no list with anybody; [`zareba_tree::acl`] does.
 
 use zareba_model::limits::ACL_ENTRIES_MAX;
-use zareba_model::{Acl, AclEntry, ErrorCode, Fault, Outcome, Permissions, Principal, ZnodePath};
-use zareba_tree::acl::{Network, SUPER_SCHEME};
+use zareba_model::{
+    Acl, AclEntry, ErrorCode, Fault, Outcome, Permissions, Principal, SUPER_SCHEME, ZnodePath,
+};
+use zareba_tree::acl::Network;
 
 use super::Prepare;
 use crate::change;

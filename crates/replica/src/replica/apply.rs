@@ -151,9 +151,6 @@ impl<P: PluginRuntime> Replica<P> {
             }
         }
         for (session, attachment, server) in &changes.sessions_attached {
-            if let Some(leading) = &mut self.leading {
-                leading.expiry.touch(*session, self.now.monotonic);
-            }
             if *server == self.me {
                 self.welcome(*session, *attachment, outputs);
             } else {
