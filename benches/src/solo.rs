@@ -165,7 +165,8 @@ impl Solo {
             | ServerMessage::Pong { .. }
             | ServerMessage::Status(_)
             | ServerMessage::Joined(_)
-            | ServerMessage::Members { .. } => {}
+            | ServerMessage::Members { .. }
+            | ServerMessage::Renewed { .. } => {}
         }
     }
 

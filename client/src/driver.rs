@@ -266,7 +266,7 @@ async fn write(session: &Session, mut send: SendStream) -> LinkEnd {
     }
 }
 
-/// Pings when nothing that was sent in a third of the timeout has been answered, so that the session
+/// Pings when nothing that was sent in a third of the timeout is known to have arrived, so that the session
 /// lives and is known to live; and, while an answer is owed, when nothing was heard for a little, so that
 /// a dead server is found soon. A server of which not one datagram comes after a ping is left long before
 /// one that only does not answer: its host or process is gone, while the other may be catching its breath.

@@ -23,15 +23,17 @@
 //! A [`Client`] is one session. When its server goes, it moves to another one by itself: requests
 //! that wait for an answer are sent again and executed once, watches stay in force, locks and
 //! ephemeral nodes stay held. Only a session that no server has heard of for its whole timeout
-//! is over ([`Error::SessionExpired`]). The client knows that without a server: it counts from the sending
-//! of the newest message that was answered.
+//! is over ([`Error::SessionExpired`]). The client knows that without a server, and before the servers give
+//! to others what the session held, if clocks run alike: it counts from the sending of the newest message
+//! that the servers' leader has surely heard of.
 //!
 //! The servers tell their clients where the members of the ensemble are, now and whenever that changes:
 //! a profile needs to name only one that can be reached at first.
 //!
 //! A server is left as soon as its host says that nobody listens there, after a tenth of the
 //! session timeout (half a second at least) without any sign of life although it was asked for
-//! one, and after two thirds of the timeout if it is alive but does not answer, even if it tells of events.
+//! one, and after two thirds of the timeout if it is alive but does not bring the leader's word, whatever else it
+//! answers or tells.
 //!
 //! Plugins are deployed and called like this:
 //!

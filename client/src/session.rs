@@ -40,7 +40,7 @@ pub enum Status {
     Lost,
     /// It is over, by the word of a server or by the client's own clock: ephemeral nodes and locks
     /// are gone, or will be as soon as the servers can see to it. No server is needed to learn this:
-    /// it is so when nothing that was sent within the session's timeout has been answered.
+    /// it is so when the servers' leader is not known to have heard of the client within the timeout.
     Expired,
     /// The client was closed, or gave up; a request tells why.
     Closed,
@@ -82,7 +82,7 @@ pub(crate) enum LinkEnd {
 pub(crate) struct Pulse {
     pub(crate) timeout: Duration,
     pub(crate) last_heard: Instant,
-    /// When the newest message that has been answered was sent.
+    /// When the newest message was sent of which the server has shown that it arrived where it must.
     pub(crate) answered: Instant,
     /// Since when a session of one server waits to become one of the ensemble.
     pub(crate) opening: Option<Instant>,
@@ -259,12 +259,12 @@ impl Session {
         self.lock().members.addresses.clone()
     }
 
-    /// When the session must be taken for expired unless a server answers what is sent meanwhile;
-    /// `None` for one that no timeout ends.
+    /// When the session must be taken for expired unless the servers' leader is known to have heard of it
+    /// meanwhile; `None` for one that no timeout ends.
     pub(crate) fn expires(&self) -> Option<Instant> {
         let state = self.lock();
-        let answered = state.liveness.answered();
-        state.identity.map(|_| answered + state.timeout)
+        let lives_since = state.liveness.lives_since();
+        state.identity.map(|_| lives_since + state.timeout)
     }
 
     /// When a server last said anything to a session that no timeout ends; `None` for others, and before
@@ -350,6 +350,10 @@ impl Session {
                     state.liveness.ponged();
                     Ok(())
                 }
+                ServerMessage::Renewed { heard } => {
+                    state.liveness.renewed(heard);
+                    Ok(())
+                }
                 ServerMessage::Goodbye(fault) => Err(goodbye(fault)),
                 ServerMessage::Members { version, addresses } => {
                     state.members.learn(version, addresses);
@@ -404,7 +408,7 @@ impl Session {
         Pulse {
             timeout: state.timeout,
             last_heard: state.last_heard,
-            answered: state.liveness.answered(),
+            answered: state.served_since(),
             opening: state.opening,
             owed,
             pinged: !state.ping_due,

@@ -468,10 +468,8 @@ async fn a_session_expires_here_when_no_server_is_found_in_its_timeout() {
 async fn an_idle_session_pings_and_leaves_a_server_that_stays_silent() {
     let (client, mut peer, server) = connected(3_000).await;
     assert_eq!(peer.receive().await, ClientMessage::Ping);
-    peer.send(&[ServerMessage::Pong {
-        zxid: Zxid::new(3, 3),
-    }])
-    .await;
+    let told = peer.pong(Zxid::new(3, 3));
+    peer.send(&told).await;
     assert_eq!(peer.receive().await, ClientMessage::Ping);
     // From here on the server is silent, although its connection lives.
     let (_peer, hello) = server.welcome(LONG_MS).await;

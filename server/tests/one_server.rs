@@ -117,11 +117,11 @@ impl RawClient {
         self.send.write_all(&bytes).await.unwrap();
     }
 
-    /// The next message but those about members; `None` once the server has ended the stream.
+    /// The next message but those about members and the session's life; `None` once the server has ended the stream.
     async fn hear(&mut self) -> Option<ServerMessage> {
         loop {
             match self.hear_all().await {
-                Some(ServerMessage::Members { .. }) => {}
+                Some(ServerMessage::Members { .. } | ServerMessage::Renewed { .. }) => {}
                 other => return other,
             }
         }

@@ -219,7 +219,7 @@ impl State {
         }
         let now = clock::now();
         let acked = self.pending.acked();
-        let mut carried: Option<(Xid, Xid)> = None;
+        let mut carried: Option<(Xid, Xid, u64)> = None;
         while batch.len() < limits::BATCH_BYTES {
             if self.is_local() && self.must_wait(batch, now)? {
                 break;
@@ -228,10 +228,11 @@ impl State {
                 break;
             };
             super::encode_request(xid, acked.clone(), request, batch)?;
-            carried = Some((carried.map_or(xid, |(first, _)| first), xid));
+            let (first, count) = carried.map_or((xid, 0), |(first, _, count)| (first, count));
+            carried = Some((first, xid, count + 1));
         }
-        if let Some((first, last)) = carried {
-            self.liveness.sent(first, last, now);
+        if let Some((first, last, count)) = carried {
+            self.liveness.sent(first, last, count, now);
         }
         Ok(())
     }
@@ -419,6 +420,15 @@ impl State {
         effects
             .tellings
             .push(Telling::Event(event, watchers, readers));
+    }
+
+    /// Since when the server has left what was sent without a sign that it is of use: of a session of the
+    /// ensemble it must bring the leader's word, not only its own.
+    pub(super) fn served_since(&self) -> Instant {
+        match self.is_local() {
+            true => self.liveness.answered(),
+            false => self.liveness.lives_since(),
+        }
     }
 
     /// Adds a ping.

@@ -117,6 +117,7 @@ impl FakeServer {
                 send,
                 recv,
                 decoder,
+                heard: 0,
                 server: self.id,
             }
         };
@@ -146,6 +147,8 @@ pub(crate) struct Peer {
     send: SendStream,
     recv: RecvStream,
     decoder: FrameDecoder,
+    /// Requests and pings that have come.
+    heard: u64,
     server: ServerId,
 }
 
@@ -225,7 +228,9 @@ impl Peer {
     pub(crate) async fn next(&mut self) -> Option<ClientMessage> {
         loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
-                return Some(zareba_wire::decode(&frame).unwrap());
+                let message = zareba_wire::decode(&frame).unwrap();
+                self.heard += u64::from(!matches!(message, ClientMessage::Hello { .. }));
+                return Some(message);
             }
             let chunk = self.recv.read_chunk(usize::MAX, true).await.ok()??;
             self.decoder.feed(&chunk.bytes);
@@ -243,12 +248,21 @@ impl Peer {
             match self.receive().await {
                 ClientMessage::Request { xid, acked, op } => return (xid.0, acked.up_to.0, op),
                 ClientMessage::Ping => {
-                    let zxid = Zxid::new(1, 1);
-                    self.send(&[ServerMessage::Pong { zxid }]).await;
+                    let told = self.pong(Zxid::new(1, 1));
+                    self.send(&told).await;
                 }
                 other => panic!("a request was expected, not {other:?}"),
             }
         }
+    }
+
+    /// What answers a ping: the server lives, and the leader has heard of the session.
+    pub(crate) fn pong(&self, zxid: Zxid) -> [ServerMessage; 2] {
+        let heard = self.heard;
+        [
+            ServerMessage::Pong { zxid },
+            ServerMessage::Renewed { heard },
+        ]
     }
 
     /// Breaks the connection.

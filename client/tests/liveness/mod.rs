@@ -39,6 +39,39 @@ async fn events_over_a_half_broken_path_do_not_prolong_a_session() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_without_its_leaders_word_does_not_prolong_a_session() {
+    let (client, mut peer, server) = connected(900).await;
+    let mut status = client.status();
+    let zxid = Zxid::new(1, 1);
+    // It has lost its leader and does not know it yet: it answers what it can by itself.
+    let answer = async {
+        while let Some(message) = peer.next().await {
+            let answer = match message {
+                ClientMessage::Request { xid, .. } => reply(xid.0, Ok(Outcome::Existence(None))),
+                _ => ServerMessage::Pong { zxid },
+            };
+            if peer.try_send(&[answer]).await.is_err() {
+                break;
+            }
+        }
+        // The client has gone to look for another one, and finds none.
+        loop {
+            let mut peer = server.accept().await;
+            peer.receive().await;
+            peer.send(&[goodbye(ErrorCode::NotServing)]).await;
+        }
+    };
+    let ask = async { while client.exists("/a").await.is_ok() {} };
+    let expired = status.wait_for(|status| *status == Status::Expired);
+    let expired = tokio::time::timeout(PATIENCE, expired);
+    let ended = async { tokio::join!(ask, expired).1 };
+    tokio::select! {
+        expired = ended => drop(expired.unwrap().unwrap()),
+        () = answer => unreachable!("it refuses for ever"),
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_is_told_of_much_and_asks_what_takes_long_still_asks_whether_it_is_heard() {
     let (client, mut peer, _server) = connected(6_000).await;
     let mut parked = Vec::new();
@@ -51,7 +84,8 @@ async fn a_client_that_is_told_of_much_and_asks_what_takes_long_still_asks_wheth
             peer.send(&[event("/a", EventKind::Changed)]).await;
         }
         let zxid = Zxid::new(1, 60);
-        peer.send(&[ServerMessage::Pong { zxid }]).await;
+        let told = peer.pong(zxid);
+        peer.send(&told).await;
     }
     assert!(matches!(*client.status().borrow(), Status::Attached(_)));
 }

@@ -39,8 +39,12 @@ pub enum Relay {
         result: Result<Attachment, Fault>,
         after: Zxid,
     },
-    /// These sessions were heard of since the last such message.
-    Touch(Vec<SessionId>),
+    /// These sessions were heard of since the last such message. With a `question`, a number that rises,
+    /// some of their clients are to know that the leader has heard it.
+    Touch {
+        sessions: Vec<SessionId>,
+        question: Option<u64>,
+    },
     /// These compiled components can be run by the sender.
     Ready {
         server: ServerId,
@@ -75,6 +79,9 @@ pub enum Relay {
     },
     /// The receiver is no member of the ensemble since this version of it.
     Removed { version: u64 },
+    /// When [`Relay::Touch`] came, no end of a session had been proposed behind `after`, and a quorum has
+    /// confirmed since that no other leader had been established.
+    Touched { question: u64, after: Zxid },
 }
 
 /// One write of a session.

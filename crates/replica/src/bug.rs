@@ -45,4 +45,8 @@ pub enum Bug {
     QuotaIgnoresInFlight,
     /// A permission is looked up in what is applied, not in what is on its way.
     AccessIgnoresInFlight,
+    /// A client is told that its session lives by a server that has not asked the leader.
+    RenewsAlone,
+    /// A client's return is no sign of life before it is applied.
+    ReturnIsNoSign,
 }

@@ -10,9 +10,11 @@ use zareba_model::limits::IDENTITIES_MAX;
 use zareba_model::{
     Acked, Answer, Attachment, ErrorCode, Fault, Op, Outcome, Principal, SessionId, Xid,
 };
+use zareba_zab::Now;
 
 use crate::audit::Audited;
 use crate::input::ConnectionId;
+use crate::renewing::Renewal;
 
 /// A request that is not answered yet.
 #[derive(Debug)]
@@ -52,6 +54,12 @@ pub(crate) struct Held {
     pub(crate) parked: BTreeMap<Xid, Option<Audited>>,
     /// Reads are answered even while there is no leader.
     pub(crate) reads_alone: bool,
+    /// How many requests and pings its connection has brought.
+    pub(crate) heard: u64,
+    /// The client is to be told that the leader has heard of it.
+    pub(crate) renewal_due: bool,
+    /// From then on it is told so when it asks anything, not only when it pings.
+    pub(crate) renews_at: Now,
 }
 
 impl Held {
@@ -72,7 +80,30 @@ impl Held {
             line: VecDeque::new(),
             parked: BTreeMap::new(),
             reads_alone: false,
+            heard: 0,
+            renewal_due: false,
+            renews_at: Now::default(),
         }
+    }
+
+    /// A request has come, or a ping.
+    pub(crate) fn hear(&mut self, is_ping: bool, now: Now) {
+        self.heard += 1;
+        self.renewal_due |= is_ping || now >= self.renews_at;
+    }
+
+    /// What the client is to be told once the leader has heard of it, if it is to be told. A client that
+    /// is busy is told so often that it need not ping.
+    pub(crate) fn take_renewal(&mut self, now: Now, timeout_ms: u32) -> Option<Renewal> {
+        if !std::mem::take(&mut self.renewal_due) {
+            return None;
+        }
+        self.renews_at = now.after_ms(u64::from(timeout_ms / 4));
+        Some(Renewal {
+            session: self.session,
+            attachment: self.attachment,
+            heard: self.heard,
+        })
     }
 
     /// One more identity, in the words of each scheme that knows it, unless there is no room for it.

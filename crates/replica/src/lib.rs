@@ -26,6 +26,7 @@ mod audit;
 mod confirming;
 mod entering;
 mod held;
+mod renewing;
 
 mod change;
 mod guest_call;

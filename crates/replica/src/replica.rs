@@ -40,6 +40,7 @@ use crate::input::{ConnectionId, Input, Now};
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
 use crate::recovery::Recovered;
+use crate::renewing::Renewing;
 use crate::transfer::{Incoming, Outgoing};
 use crate::watch::WatchTable;
 use crate::world::World;
@@ -84,6 +85,7 @@ pub struct Replica<P> {
     arrived: Option<(Zxid, Tree)>,
     log: Vec<LogLine>,
     confirming: Confirming,
+    renewing: Renewing,
     /// Members as of the tree, to tell who is none any more.
     members: BTreeSet<ServerId>,
     /// Another server says that this one is no member any more.
@@ -104,6 +106,8 @@ enum Deferred {
     NotAdmitted(u64, Fault),
     /// The leader's answer to a question.
     Confirmed(u64),
+    /// The leader has heard of clients, by the number of that question.
+    Touched(u64),
     /// A new server's number, or why it gets none.
     Joined(u64, Result<ServerId, Fault>),
 }
@@ -156,6 +160,7 @@ impl<P: PluginRuntime> Replica<P> {
             arrived: None,
             log: Vec::new(),
             confirming: Confirming::default(),
+            renewing: Renewing::default(),
             members,
             was_removed: false,
             leaves_at: None,
@@ -422,12 +427,17 @@ impl<P: PluginRuntime> Replica<P> {
         self.leaderless_since = None;
         self.announce_ready(outputs);
         self.confirming.ask_again();
+        self.renewing.forget();
         self.ask_to_join_again(outputs);
         for nonce in self.entering.ask_again() {
             self.ask_to_enter(nonce, outputs);
         }
         let sessions: Vec<_> = self.held.iter().map(|held| held.session).collect();
         for session in sessions {
+            if let Some(held) = self.held.get_mut(session) {
+                // What was to be told of it may have been lost with the former leader.
+                held.renewal_due = true;
+            }
             self.touch(session);
             self.forward_again(session, outputs);
             self.pump(session, outputs);
@@ -452,8 +462,9 @@ impl<P: PluginRuntime> Replica<P> {
             | Relay::Opening { .. }
             | Relay::Attaching { .. }
             | Relay::Confirmed { .. }
+            | Relay::Touched { .. }
             | Relay::Joining { .. } => self.on_leaders_word(from, relay, outputs),
-            Relay::Touch(_)
+            Relay::Touch { .. }
             | Relay::Forward(_)
             | Relay::Open { .. }
             | Relay::Attach { .. }
@@ -470,7 +481,12 @@ impl<P: PluginRuntime> Replica<P> {
         let to_this_reign = from == self.me || self.zab.is_followed_by(from);
         match relay {
             // A sign of life is one, to whichever reign it was given.
-            Relay::Touch(sessions) => self.lead_touch(&sessions),
+            Relay::Touch { sessions, question } => {
+                self.lead_touch(&sessions);
+                if let Some(question) = question.filter(|_| to_this_reign) {
+                    self.prove_touched(from, question);
+                }
+            }
             Relay::Forward(forward) if !to_this_reign => self.lead_touch(&[forward.session]),
             _ if !to_this_reign => {}
             Relay::Forward(forward) => self.on_forward(from, forward, outputs),
@@ -522,6 +538,9 @@ impl<P: PluginRuntime> Replica<P> {
                 self.on_attaching(nonce, result, after, outputs);
             }
             Relay::Confirmed { nonce, zxid } => self.on_confirmed(nonce, zxid, outputs),
+            Relay::Touched { question, after } => {
+                self.defer(after, Deferred::Touched(question), outputs);
+            }
             Relay::Joining {
                 nonce,
                 result,

@@ -12,6 +12,7 @@ use zareba_wire::{ClientMessage, Hello, ServerMessage, SessionKind, Welcome};
 use self::session::{Pending, Session, before, may_park};
 use crate::dice::Dice;
 use crate::identity;
+use crate::invariants::leases::Lease;
 use crate::invariants::replies::{self, Asked};
 use crate::marks::{Mark, Marks};
 use crate::oracle::Oracle;
@@ -33,6 +34,8 @@ pub(crate) enum Act {
 #[derive(Clone, Debug)]
 struct Connection {
     id: ConnectionId,
+    /// When it said hello.
+    entered: u64,
     welcomed: bool,
     heard: u64,
     said: u64,
@@ -63,6 +66,8 @@ pub(crate) struct Client {
     principals: Vec<Principal>,
     session: Option<Session>,
     connection: Option<Connection>,
+    /// What it knows of its session's time.
+    lease: Lease,
     /// When it tries to connect next.
     retry_at: u64,
     timeout_ms: u32,
@@ -90,6 +95,7 @@ impl Client {
             claims,
             session: None,
             connection: None,
+            lease: Lease::default(),
             retry_at: 0,
             timeout_ms,
             life: Life::Alive,
@@ -125,6 +131,7 @@ impl Client {
     pub(crate) fn connected(&mut self, id: ConnectionId, now: u64) {
         self.connection = Some(Connection {
             id,
+            entered: now,
             welcomed: false,
             heard: now,
             said: now,
@@ -149,6 +156,27 @@ impl Client {
 
     fn is_mine(&self, id: ConnectionId) -> bool {
         self.connection.as_ref().is_some_and(|it| it.id == id)
+    }
+
+    /// It says something.
+    pub(crate) fn says(&mut self, message: &ClientMessage, now: u64) {
+        if matches!(message, ClientMessage::Request { .. } | ClientMessage::Ping) {
+            self.lease.says(now);
+        }
+    }
+
+    /// A session is ended for its client's silence: if it is this one's, it must know by now.
+    pub(crate) fn session_expires(
+        &self,
+        session: SessionId,
+        timeout_ms: u32,
+        now: u64,
+    ) -> Result<(), Violation> {
+        let is_mine = self.session.as_ref().is_some_and(|it| it.id == session);
+        if !is_mine || self.is_over() {
+            return Ok(());
+        }
+        self.lease.ends(session, u64::from(timeout_ms) * 1_000, now)
     }
 
     /// Some time has passed.
@@ -345,6 +373,7 @@ impl Client {
                     session.see(zxid, &self.principals, oracle)?;
                 }
             }
+            ServerMessage::Renewed { heard } => self.lease.renewed(heard)?,
             ServerMessage::Goodbye(fault) => {
                 self.goodbye(&fault, now, oracle)?;
             }
@@ -381,6 +410,7 @@ impl Client {
         }
         connection.welcomed = true;
         connection.said = now;
+        self.lease.enters(connection.entered);
         let session = self.session.get_or_insert_with(|| Session::new(welcome));
         hold!(
             (session.is_local() && is_local) || session.id == welcome.session,
@@ -418,6 +448,9 @@ impl Client {
             return Err(Violation::new("replies", what));
         };
         session.upgrade(welcome, &self.principals, oracle)?;
+        if let Some(connection) = &self.connection {
+            self.lease.proves(connection.entered);
+        }
         Ok(vec![Act::Rename])
     }
 

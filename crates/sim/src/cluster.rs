@@ -350,6 +350,7 @@ impl Cluster {
         let version = self.oracle.ensemble.version;
         self.oracle.delivered(server, state, replica.tree())?;
         self.judge_warnings(server, (before, applied), &outputs)?;
+        self.judge_expiries()?;
         if self.oracle.ensemble.version > version {
             self.welcome_members();
         }
@@ -371,6 +372,15 @@ impl Cluster {
         self.trace
             .mark(self.now, server, &(applied, replica.tree().digest()));
         self.carry_out(server, outputs)
+    }
+
+    fn judge_expiries(&mut self) -> Result<(), Violation> {
+        for (session, timeout_ms) in self.oracle.take_expired() {
+            for client in &self.clients {
+                client.session_expires(session, timeout_ms, self.now)?;
+            }
+        }
+        Ok(())
     }
 
     /// Breaks a link; both ends learn of it, at different times, but for one that is dead.

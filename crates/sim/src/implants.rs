@@ -198,6 +198,10 @@ bank! {
         "A hard limit is compared with what is applied, not with what is on its way.";
     AccessInFlight "ours-9" "ours" Replica InReplica::AccessIgnoresInFlight =
         "A permission is looked up in what is applied, not in what is on its way.";
+    RenewsAlone "ours-10" "ours" Replica InReplica::RenewsAlone =
+        "A client is told that its session lives by a server that has not asked the leader.";
+    ReturnIsNoSign "ours-11" "ours" Replica InReplica::ReturnIsNoSign =
+        "A session ends for silence right behind its client's return, which was on its way.";
 }
 
 #[cfg(feature = "bugs")]

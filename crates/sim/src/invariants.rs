@@ -29,6 +29,7 @@
 //! | I23 | `multi_atomicity` | all changes or none |
 //! | I24 | `ephemerals` | as long as their sessions, no longer |
 //! | I25 | `expiry` | no session ends before its time |
+//! | | `leases` | a client knows of its session's end before others have what it held |
 //! | I26 | `session_end` | nothing of a session behind its end |
 //! | I27 | `session_monotonicity` | no session sees an older state than before |
 //! | I28 | `session_order` | a session's writes in its order |
@@ -73,6 +74,7 @@ pub(crate) mod expiry;
 pub(crate) mod global_primary_order;
 pub(crate) mod integrity;
 pub(crate) mod leader_log_completeness;
+pub(crate) mod leases;
 pub(crate) mod lifetimes;
 pub(crate) mod local_primary_order;
 pub(crate) mod local_sessions;

@@ -75,6 +75,8 @@ pub(crate) struct Oracle {
     pub(crate) established: Established,
     pub(crate) foundations: Foundations,
     pub(crate) closed: BTreeMap<SessionId, Zxid>,
+    /// Sessions that were ended for their silence since the cluster last looked.
+    expired: Vec<(SessionId, u32)>,
     pub(crate) marks: Marks,
     leaders: Leaders,
     claims: Claims,
@@ -102,6 +104,7 @@ impl Oracle {
             established: Established::default(),
             foundations: Foundations::default(),
             closed: BTreeMap::new(),
+            expired: Vec::new(),
             marks: Marks::new(),
             leaders: Leaders::default(),
             claims: Claims::default(),
@@ -402,6 +405,7 @@ impl Oracle {
         self.follow_ensemble(zxid, &txn)?;
         invariants::session_end::check(&self.tree, &self.closed, zxid, &txn)?;
         self.sessions.check(zxid, &txn)?;
+        self.note_expired(&txn);
         let changes = self.tree.apply(zxid, &txn);
         invariants::digests::of_mark(zxid, &changes)?;
         self.history.push(zxid, self.tree.digest(), reign);
@@ -467,6 +471,24 @@ impl Oracle {
         let place = |zxid| self.history.position(zxid).unwrap_or(0);
         let behind = (place(from)..place(until)).filter_map(|place| self.history.at(place));
         std::iter::once(from).chain(behind)
+    }
+
+    fn note_expired(&mut self, txn: &Txn) {
+        if txn.cause != Cause::System {
+            return;
+        }
+        for effect in &txn.effects {
+            if let Effect::CloseSession { session } = effect
+                && let Some(record) = self.tree.session(*session)
+            {
+                self.expired.push((*session, record.timeout_ms));
+            }
+        }
+    }
+
+    /// Sessions that have just been ended for their silence, with their timeouts.
+    pub(crate) fn take_expired(&mut self) -> Vec<(SessionId, u32)> {
+        std::mem::take(&mut self.expired)
     }
 
     fn note_answers(&mut self, zxid: Zxid, txn: &Txn, changes: &Changes) -> Result<(), Violation> {

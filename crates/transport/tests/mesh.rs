@@ -90,7 +90,10 @@ fn ack(counter: u32) -> PeerMessage {
 }
 
 fn touch() -> PeerMessage {
-    PeerMessage::Relay(Relay::Touch(vec![SessionId(9)]))
+    PeerMessage::Relay(Relay::Touch {
+        sessions: vec![SessionId(9)],
+        question: None,
+    })
 }
 
 fn received(from: ServerId, message: PeerMessage) -> MeshEvent {

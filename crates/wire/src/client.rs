@@ -86,7 +86,7 @@ pub enum ServerMessage {
     },
     /// A watch fired.
     Event(Event),
-    /// The answer to `Ping`.
+    /// The answer to `Ping`. It says that this server is alive, not that the session is.
     Pong { zxid: Zxid },
     /// The last message on this stream: why the server ends it. `SessionExpired` ends the session,
     /// `NotServing` asks to try another server, `SessionMoved` says that the session has gone on.
@@ -101,6 +101,10 @@ pub enum ServerMessage {
         version: u64,
         addresses: Vec<String>,
     },
+    /// The ensemble's leader has heard of the session since its client had sent the first `heard` requests
+    /// and pings over this connection: its timeout begins anew no earlier than that. Not said of a session
+    /// of one server.
+    Renewed { heard: u64 },
 }
 
 /// What a client learns on entering.

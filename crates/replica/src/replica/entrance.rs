@@ -18,6 +18,7 @@ use crate::held::Held;
 use crate::input::ConnectionId;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
+use crate::renewing::Renewal;
 use crate::watch;
 
 impl<P: PluginRuntime> Replica<P> {
@@ -192,6 +193,7 @@ impl<P: PluginRuntime> Replica<P> {
             }
             self.confirming.rename(own.session, session);
             (held.line, held.last_xid, held.acked) = (own.line, own.last_xid, own.acked);
+            held.heard = own.heard;
             // Whoever it has proved to be since its second hello it still is.
             for principal in own.principals {
                 if !held.principals.contains(&principal) {
@@ -308,6 +310,9 @@ impl<P: PluginRuntime> Replica<P> {
             return;
         };
         self.touch(session);
+        if let Some(held) = self.held.get_mut(session) {
+            held.hear(true, self.now.monotonic);
+        }
         let message = ServerMessage::Pong {
             zxid: self.world.tree.applied(),
         };
@@ -326,7 +331,35 @@ impl<P: PluginRuntime> Replica<P> {
             return;
         }
         self.touch_due = self.now.monotonic.after_ms(self.config.touch_ms);
-        let touched = std::mem::take(&mut self.touched).into_iter().collect();
-        self.tell_leader(Relay::Touch(touched), outputs);
+        let sessions: Vec<_> = std::mem::take(&mut self.touched).into_iter().collect();
+        let renewals = sessions.iter().filter_map(|session| self.renewal(*session));
+        let renewals = renewals.collect();
+        let question = self.renewing.ask(renewals);
+        if self.config.has_bug(Bug::RenewsAlone) {
+            self.tell_renewed(question.unwrap_or(0), outputs);
+        }
+        self.tell_leader(Relay::Touch { sessions, question }, outputs);
+    }
+
+    fn renewal(&mut self, session: SessionId) -> Option<Renewal> {
+        let timeout_ms = self.world.tree.session(session)?.timeout_ms;
+        let now = self.now.monotonic;
+        self.held.get_mut(session)?.take_renewal(now, timeout_ms)
+    }
+
+    /// The leader has heard of clients, and every end of a session that it had proposed by then is applied
+    /// here: those that are still held live on.
+    pub(super) fn tell_renewed(&mut self, question: u64, outputs: &mut Vec<Output>) {
+        for renewal in self.renewing.answered(question) {
+            let held = self.held.get(renewal.session);
+            // Over another connection other messages have come.
+            if let Some(held) = held.filter(|held| held.attachment == renewal.attachment) {
+                let heard = renewal.heard;
+                outputs.push(Output::Send {
+                    connection: held.connection,
+                    message: ServerMessage::Renewed { heard },
+                });
+            }
+        }
     }
 }

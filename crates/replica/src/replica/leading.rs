@@ -243,7 +243,7 @@ impl<P: PluginRuntime> Replica<P> {
             Ok(attachment)
         });
         let is_refusal = result.is_err();
-        if !is_refusal {
+        if !is_refusal && !self.config.has_bug(crate::bug::Bug::ReturnIsNoSign) {
             // Its end must not overtake its return: who comes in time lives for a whole timeout more.
             self.lead_touch(&[session]);
         }
@@ -263,6 +263,12 @@ impl<P: PluginRuntime> Replica<P> {
         for session in sessions {
             leading.expiry.touch(*session, self.now.monotonic);
         }
+    }
+
+    /// Tells a server, once that is sure, that this leader has heard of the clients that it named.
+    pub(super) fn prove_touched(&mut self, from: ServerId, question: u64) {
+        let after = self.last_proposed();
+        self.say_once_confirmed(from, Relay::Touched { question, after }, None);
     }
 
     pub(super) fn lead_ready(&mut self, server: ServerId, revisions: Vec<Sha256>) {

@@ -102,6 +102,7 @@ impl<P: PluginRuntime> Replica<P> {
                 match told {
                     Deferred::Refused(refused) => self.settle_refused(refused, outputs),
                     Deferred::Confirmed(question) => self.settle_confirmed(question, outputs),
+                    Deferred::Touched(question) => self.tell_renewed(question, outputs),
                     Deferred::Joined(nonce, result) => self.welcome_server(nonce, result, outputs),
                     Deferred::NotAdmitted(nonce, fault) => {
                         if let Some(entrant) = self.entering.remove(nonce) {

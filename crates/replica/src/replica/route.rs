@@ -94,7 +94,9 @@ impl<P: PluginRuntime> Replica<P> {
         // A connection that has just been sent away may still ask; its goodbye is on the way.
         let session = self.held.session_of(connection)?;
         self.touch(session);
+        let now = self.now.monotonic;
         let held = self.held.get_mut(session)?;
+        held.hear(false, now);
         if xid <= held.last_xid || held.line.len() >= SESSION_OUTSTANDING_MAX {
             let fault = if xid <= held.last_xid {
                 let why = format!("request {} came behind {}", xid.0, held.last_xid.0);

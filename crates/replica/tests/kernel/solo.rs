@@ -337,7 +337,7 @@ impl Solo {
             ServerMessage::Welcome(welcome) => told.welcome = Some(welcome),
             ServerMessage::Event(event) => told.events.push(event),
             ServerMessage::Goodbye(fault) => told.goodbye = Some(fault),
-            ServerMessage::Members { .. } => {}
+            ServerMessage::Members { .. } | ServerMessage::Renewed { .. } => {}
             other => panic!("no client expects {other:?}"),
         }
     }

@@ -57,6 +57,9 @@ impl Cluster {
                         self.note_asked(client);
                     }
                     let newest = self.newest_of(client);
+                    if let Some(it) = self.clients.get_mut(client) {
+                        it.says(&message, self.now);
+                    }
                     if let Some(id) = newest {
                         self.say(id, message);
                     }

@@ -11,7 +11,7 @@ use crate::violation::{Violation, hold};
 /// Whom a follower speaks of.
 pub(crate) fn spoken_of(relay: &Relay) -> &[SessionId] {
     match relay {
-        Relay::Touch(sessions) => sessions,
+        Relay::Touch { sessions, .. } => sessions,
         Relay::Forward(forward) => std::slice::from_ref(&forward.session),
         _ => &[],
     }

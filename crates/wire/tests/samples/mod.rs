@@ -317,6 +317,10 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
         ("server-status".to_owned(), ServerMessage::Status(status())),
         ("server-joined".to_owned(), ServerMessage::Joined(joined)),
         ("server-members".to_owned(), members),
+        (
+            "server-renewed".to_owned(),
+            ServerMessage::Renewed { heard: 300 },
+        ),
     ];
     for (name, answer) in answers() {
         let message = ServerMessage::Reply {
@@ -332,6 +336,7 @@ pub(crate) fn server() -> Vec<(String, ServerMessage)> {
             ServerMessage::Event(_) | ServerMessage::Pong { .. } => {}
             ServerMessage::Goodbye(_) | ServerMessage::Status(_) => {}
             ServerMessage::Joined(_) | ServerMessage::Members { .. } => {}
+            ServerMessage::Renewed { .. } => {}
         }
     }
     samples
@@ -426,7 +431,7 @@ fn every_relay_has_a_sample(samples: &[(&str, Relay)]) {
         match sample {
             Relay::Forward(_) | Relay::Refused(_) | Relay::Open { .. } => {}
             Relay::Opening { .. } | Relay::Attach { .. } | Relay::Attaching { .. } => {}
-            Relay::Touch(_) | Relay::Ready { .. } => {}
+            Relay::Touch { .. } | Relay::Touched { .. } | Relay::Ready { .. } => {}
             Relay::SnapshotChunk { .. } | Relay::SnapshotTaken { .. } => {}
             Relay::Confirm { .. } | Relay::Confirmed { .. } => {}
             Relay::Join { .. } | Relay::Joining { .. } | Relay::Removed { .. } => {}
@@ -482,6 +487,14 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         base: Zxid::new(2, 9),
         sequence: 4,
     };
+    let touch = |question| Relay::Touch {
+        sessions: vec![SESSION, SessionId(1)],
+        question,
+    };
+    let touched = Relay::Touched {
+        question: 3,
+        after: Zxid::new(2, 9),
+    };
     let mut samples = vec![
         ("forward", forward),
         ("refused", refused),
@@ -490,7 +503,9 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         ("attach", attach),
         ("attaching", attaching(Ok(Attachment(3)))),
         ("not-attaching", attaching(Err(fault()))),
-        ("touch", Relay::Touch(vec![SESSION, SessionId(1)])),
+        ("touch", touch(None)),
+        ("touch-and-ask", touch(Some(3))),
+        ("touched", touched),
         ("ready", ready),
         ("snapshot-chunk", chunk),
         ("snapshot-taken", taken),
