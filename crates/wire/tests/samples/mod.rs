@@ -439,21 +439,7 @@ fn every_relay_has_a_sample(samples: &[(&str, Relay)]) {
     }
 }
 
-pub(crate) fn relays() -> Vec<(String, Relay)> {
-    let forward = Relay::Forward(Forward {
-        session: SESSION,
-        attachment: Attachment(2),
-        xid: Xid(300),
-        acked: acked(),
-        principals: vec![principal()],
-        op: Op::Sync,
-    });
-    let refused = Relay::Refused(Refused {
-        session: SESSION,
-        xid: Xid(300),
-        fault: Some(fault()),
-        after: Zxid::new(2, 9),
-    });
+fn relays_of_sessions() -> Vec<(&'static str, Relay)> {
     let open = Relay::Open {
         nonce: 9,
         password: PASSWORD,
@@ -473,6 +459,41 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         result,
         after: Zxid::new(2, 9),
     };
+    let touch = |question| Relay::Touch {
+        sessions: vec![SESSION, SessionId(1)],
+        question,
+    };
+    let touched = Relay::Touched {
+        question: 3,
+        after: Zxid::new(2, 9),
+    };
+    vec![
+        ("open", open),
+        ("opening", opening),
+        ("attach", attach),
+        ("attaching", attaching(Ok(Attachment(3)))),
+        ("not-attaching", attaching(Err(fault()))),
+        ("touch", touch(None)),
+        ("touch-and-ask", touch(Some(3))),
+        ("touched", touched),
+    ]
+}
+
+pub(crate) fn relays() -> Vec<(String, Relay)> {
+    let forward = Relay::Forward(Forward {
+        session: SESSION,
+        attachment: Attachment(2),
+        xid: Xid(300),
+        acked: acked(),
+        principals: vec![principal()],
+        op: Op::Sync,
+    });
+    let refused = Relay::Refused(Refused {
+        session: SESSION,
+        xid: Xid(300),
+        fault: Some(fault()),
+        after: Zxid::new(2, 9),
+    });
     let ready = Relay::Ready {
         server: ServerId(2),
         revisions: vec![SHA],
@@ -487,29 +508,14 @@ pub(crate) fn relays() -> Vec<(String, Relay)> {
         base: Zxid::new(2, 9),
         sequence: 4,
     };
-    let touch = |question| Relay::Touch {
-        sessions: vec![SESSION, SessionId(1)],
-        question,
-    };
-    let touched = Relay::Touched {
-        question: 3,
-        after: Zxid::new(2, 9),
-    };
     let mut samples = vec![
         ("forward", forward),
         ("refused", refused),
-        ("open", open),
-        ("opening", opening),
-        ("attach", attach),
-        ("attaching", attaching(Ok(Attachment(3)))),
-        ("not-attaching", attaching(Err(fault()))),
-        ("touch", touch(None)),
-        ("touch-and-ask", touch(Some(3))),
-        ("touched", touched),
         ("ready", ready),
         ("snapshot-chunk", chunk),
         ("snapshot-taken", taken),
     ];
+    samples.extend(relays_of_sessions());
     samples.extend(relays_of_the_ensemble());
     every_relay_has_a_sample(&samples);
     let named = |(name, relay): (&str, Relay)| (format!("relay-{name}"), relay);
