@@ -9,11 +9,15 @@ pub mod code {
     pub const OPERATION_TIMEOUT: i32 = -7;
     pub const BAD_ARGUMENTS: i32 = -8;
     pub const NO_NODE: i32 = -101;
+    pub const NO_AUTH: i32 = -102;
     pub const BAD_VERSION: i32 = -103;
     pub const NO_CHILDREN_FOR_EPHEMERALS: i32 = -108;
     pub const NODE_EXISTS: i32 = -110;
     pub const NOT_EMPTY: i32 = -111;
     pub const SESSION_EXPIRED: i32 = -112;
+    pub const PLUGIN_TRAP: i32 = -204;
+    pub const PLUGIN_LIMIT: i32 = -206;
+    pub const PLUGIN_QUARANTINED: i32 = -208;
     pub const CALL_CANCELLED: i32 = -209;
 }
 

@@ -6,7 +6,12 @@ use serde::de::DeserializeOwned;
 use crate::error::{code, refuse};
 use crate::{Fault, Outcome};
 
-/// Reads an input or a node's data; the fault says where it is wrong.
+/// Reads an operation's input; none at all is `{}`.
+pub fn input<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    read(if bytes.is_empty() { b"{}" } else { bytes })
+}
+
+/// Reads JSON, such as a node's data; the fault says where it is wrong.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(bytes).map_err(|e| {
         refuse(

@@ -74,6 +74,15 @@ impl Op {
     }
 }
 
+/// A plugin's description with its own faults behind it.
+pub fn doc(text: &str, faults: &[(i32, &str)]) -> String {
+    let mut doc = text.to_owned();
+    for (code, meaning) in faults {
+        doc.push_str(&format!("\nFault {code}: {meaning}"));
+    }
+    doc
+}
+
 /// The kinds of events, as bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch;

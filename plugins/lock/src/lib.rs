@@ -4,14 +4,16 @@
 //! Layout below the mount:
 //!
 //! ```text
-//! <name>                      ephemeral, of the holder; its czxid is the fencing token,
-//!                             its data is what the holder said
-//! @waiting/<session>:<name>   ephemeral, one for each parked acquire: its call and data
+//! <name>            ephemeral, of the holder; its czxid is the fencing token,
+//!                   its data is what the holder said
+//! @again/<name>     ephemeral, of a holder that has taken the lock more than once: how often
+//! @revoked/<name>   ephemeral, of a holder that was asked to give the lock up: the words
+//! @line/<call>      ephemeral, one for each parked acquire: what it will say
 //! ```
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zareba_guest_sdk::{
-    Caller, Description, Event, Fault, Host, Op, Outcome, Plugin, Watch, json, unknown_op,
+    Caller, Empty, Event, Fault, Faults, Host, Reply, SessionId, Shape, plugin,
 };
 
 mod lock;
@@ -20,7 +22,24 @@ mod lock;
 #[derive(Debug)]
 pub struct Lock;
 
-#[derive(Deserialize)]
+/// What is refused.
+#[derive(Debug, Faults)]
+pub enum Refusal {
+    /// Somebody else holds the lock, and the caller would not wait.
+    #[fault(1, "{name:?} is held")]
+    Held {
+        /// The lock.
+        name: String,
+    },
+    /// The caller's session does not hold the lock.
+    #[fault(2, "this session does not hold {name:?}")]
+    NotTheHolder {
+        /// The lock.
+        name: String,
+    },
+}
+
+#[derive(Deserialize, Shape)]
 #[serde(deny_unknown_fields)]
 struct Acquire {
     name: String,
@@ -31,106 +50,118 @@ struct Acquire {
     data: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Shape)]
+#[serde(deny_unknown_fields)]
+struct Try {
+    name: String,
+    #[serde(default)]
+    data: String,
+}
+
+#[derive(Deserialize, Shape)]
 #[serde(deny_unknown_fields)]
 struct Name {
     name: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Shape)]
+#[serde(deny_unknown_fields)]
+struct Revoke {
+    name: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize, Shape)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     name: Option<String>,
 }
 
-impl Plugin for Lock {
-    fn describe() -> Description {
-        Description {
-            state_version: 1,
-            doc: DOC.into(),
-            ops: vec![
-                Op::parking(
-                    "acquire",
-                    r#"{"name": string, "wait"?: bool = true, "timeout_ms"?: number, "data"?: string}"#,
-                    r#"{"name": string, "token": number}"#,
-                    "Takes the lock, waiting in line if it is held. Fault 1 if it is held and \"wait\" is \
-                     false, 3 if this session waits for it already, -7 after \"timeout_ms\".",
-                ),
-                Op::command(
-                    "try",
-                    r#"{"name": string, "data"?: string}"#,
-                    r#"{"name": string, "token": number}"#,
-                    "Takes the lock if it is free. Fault 1 if it is held.",
-                ),
-                Op::command(
-                    "release",
-                    r#"{"name": string}"#,
-                    "{}",
-                    "Gives the lock to the next in line. Fault 2 if this session does not hold it.",
-                ),
-                Op::query(
-                    "holders",
-                    r#"{"name"?: string}"#,
-                    r#"[{"name": string, "session": number, "token": number, "data": string, "waiters": number}]"#,
-                    "Who holds the lock of that name, or every lock (the first thousand by name).",
-                ),
-            ],
-            watches: vec![Watch::on("*", Watch::DELETED)],
-        }
+/// What a holder is told.
+#[derive(Serialize, Shape)]
+struct Grant {
+    name: String,
+    token: u64,
+    holds: u64,
+}
+
+#[derive(Serialize, Shape)]
+struct Released {
+    holds: u64,
+}
+
+/// What a holder is asked.
+#[derive(Serialize, Shape)]
+struct Revoked {
+    name: String,
+    message: String,
+}
+
+/// One held lock.
+#[derive(Serialize, Shape)]
+struct Holder {
+    name: String,
+    session: SessionId,
+    token: u64,
+    data: String,
+    waiters: u64,
+}
+
+/// Named locks, handed on in the order in which they were asked for. At most one session holds a lock. When its
+/// session ends the lock passes to the next in line in the same transaction. The token grows with every holder:
+/// pass it to what the lock protects, and let that refuse smaller ones.
+#[plugin(state_version = 2, faults = Refusal, watch("*", deleted))]
+impl Lock {
+    /// Takes the lock, waiting in line if it is held; fault -7 after "timeout_ms". A session that holds it already
+    /// takes it once more, and must release it as often.
+    #[command(parks)]
+    fn acquire(host: &mut dyn Host, who: &Caller, asked: Acquire) -> Result<Reply<Grant>, Fault> {
+        lock::acquire(host, who, asked)
     }
 
-    fn query(host: &mut dyn Host, _: &Caller, op: &str, input: &[u8]) -> Result<Vec<u8>, Fault> {
-        match op {
-            "holders" => {
-                let Filter { name } = json::read(input)?;
-                json::write(&lock::holders(host, name.as_deref())?)
-            }
-            _ => Err(unknown_op(op)),
-        }
+    /// Takes the lock if it is free.
+    #[command]
+    fn r#try(host: &mut dyn Host, who: &Caller, asked: Try) -> Result<Grant, Fault> {
+        lock::try_acquire(host, who, &asked.name, &asked.data)
     }
 
-    fn command(
+    /// Gives the lock up, or takes back one of several times it was taken; "holds" is how many are left.
+    #[command]
+    fn release(host: &mut dyn Host, who: &Caller, Name { name }: Name) -> Result<Released, Fault> {
+        lock::release(host, who, &name)
+    }
+
+    /// Asks the holder to give the lock up. It need not.
+    #[command]
+    fn revoke(host: &mut dyn Host, asked: Revoke) -> Result<Empty, Fault> {
+        lock::revoke(host, asked)
+    }
+
+    /// For the holder: waits until somebody asks it to give the lock up. Fault 2 once it holds it no more.
+    #[command(parks)]
+    fn revoked(
         host: &mut dyn Host,
         who: &Caller,
-        op: &str,
-        input: &[u8],
-    ) -> Result<Outcome, Fault> {
-        match op {
-            "acquire" => {
-                let asked: Acquire = json::read(input)?;
-                if asked.wait {
-                    let Acquire {
-                        name,
-                        data,
-                        timeout_ms,
-                        ..
-                    } = asked;
-                    return lock::acquire(host, who, name, data, timeout_ms);
-                }
-                json::done(&lock::try_acquire(host, who, &asked.name, asked.data)?)
-            }
-            "try" => {
-                let asked: Acquire = json::read(input)?;
-                json::done(&lock::try_acquire(host, who, &asked.name, asked.data)?)
-            }
-            "release" => {
-                let Name { name } = json::read(input)?;
-                lock::release(host, who, &name)?;
-                Ok(Outcome::Done(b"{}".to_vec()))
-            }
-            _ => Err(unknown_op(op)),
-        }
+        Name { name }: Name,
+    ) -> Result<Reply<Revoked>, Fault> {
+        lock::revoked(host, who, name)
     }
 
-    fn on_event(host: &mut dyn Host, events: &[Event]) -> Result<(), Fault> {
-        // First those who wait no more, lest the lock be handed to one of them.
-        for event in events.iter().filter(|e| e.kind == Watch::CANCELLED) {
-            lock::stop_waiting(host, event.session, &event.tag, event.call)?;
-        }
-        for event in events.iter().filter(|e| e.kind == Watch::DELETED) {
-            lock::hand_on(host, &event.path)?;
-        }
-        Ok(())
+    /// Who holds the lock of that name, or every lock (the first thousand by name).
+    #[query]
+    fn holders(host: &mut dyn Host, Filter { name }: Filter) -> Result<Vec<Holder>, Fault> {
+        lock::holders(host, name.as_deref())
+    }
+
+    #[event]
+    fn react(host: &mut dyn Host, events: &[Event]) -> Result<(), Fault> {
+        lock::react(host, events)
+    }
+
+    #[migrate]
+    fn migrate(host: &mut dyn Host, stored: u32) -> Result<(), Fault> {
+        lock::migrate(host, stored)
     }
 }
 
@@ -139,10 +170,6 @@ zareba_guest_sdk::export!(Lock);
 fn yes() -> bool {
     true
 }
-
-const DOC: &str = "Named locks, handed on in the order in which they were asked for. At most one session holds a \
-                   lock. When its session ends the lock passes to the next in line in the same transaction. The \
-                   token grows with every holder: pass it to what the lock protects, and let that refuse smaller ones.";
 
 #[cfg(test)]
 mod tests;

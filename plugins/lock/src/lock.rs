@@ -1,78 +1,35 @@
 //! The recipe: who holds a lock, who is next. Must never know how an operation's input is written.
 
-use serde::{Deserialize, Serialize};
 use zareba_guest_sdk::{
-    CallId, Caller, CreateMode, Fault, Host, Outcome, SessionId, Wait, code, json, refuse,
+    CallId, Caller, CreateMode, Dir, Empty, Event, Fault, Host, Node, Observers, Reply, Seat,
+    SessionId, Watch, line, name, refuse,
 };
 
-/// Fault: somebody else holds the lock, and the caller would not wait.
-pub(crate) const HELD: i32 = 1;
-/// Fault: the caller does not hold the lock.
-pub(crate) const NOT_THE_HOLDER: i32 = 2;
-/// Fault: the caller's session is in line already.
-pub(crate) const ALREADY_WAITING: i32 = 3;
+use crate::{Acquire, Grant, Holder, Refusal, Released, Revoke, Revoked};
 
-/// Longest name of a lock, bytes: a file name's length, ample for a name.
-const NAME_BYTES_MAX: usize = 255;
 /// Most that a holder may say, bytes: it is copied at every hand-over.
 const DATA_BYTES_MAX: usize = 4096;
 /// Locks listed at once.
 const HOLDERS_MAX: u32 = 1000;
-/// Waiters read at once while counting.
-const PAGE: u32 = 1000;
-/// Holds the waiters' nodes; no lock may be named so.
-const WAITING: &str = "@waiting";
-
-/// What the holder is told.
-#[derive(Serialize)]
-pub(crate) struct Grant {
-    name: String,
-    token: u64,
-}
-
-/// One held lock.
-#[derive(Serialize)]
-pub(crate) struct Holder {
-    name: String,
-    session: SessionId,
-    token: u64,
-    data: String,
-    waiters: u64,
-}
-
-/// A waiter's node.
-#[derive(Serialize, Deserialize)]
-struct Waiter {
-    call: CallId,
-    data: String,
-}
+/// Holds how often each lock was taken that was taken more than once.
+const AGAIN: &str = "@again";
+/// Holds what holders were asked.
+const REVOKED: &str = "@revoked";
 
 /// Takes the lock or gets in line.
 pub(crate) fn acquire(
     host: &mut dyn Host,
     who: &Caller,
-    name: String,
-    data: String,
-    timeout: Option<u64>,
-) -> Result<Outcome, Fault> {
+    asked: Acquire,
+) -> Result<Reply<Grant>, Fault> {
+    let Acquire { name, data, .. } = asked;
     if let Some(grant) = take(host, who, &name, &data)? {
-        return json::done(&grant);
+        return Ok(Reply::Now(grant));
     }
-    let path = waiter_path(who.session, &name);
-    if let Some(waiter) = host.get_json_opt::<Waiter>(&path)? {
-        if is_parked(host, &name, waiter.call)? {
-            let why = format!("this session waits for {name:?} already");
-            return Err(refuse(ALREADY_WAITING, why));
-        }
-        host.remove(&path)?;
+    if !asked.wait {
+        return Err(Refusal::Held { name }.into());
     }
-    host.ensure(WAITING)?;
-    let waiter = Waiter {
-        call: who.call,
-        data,
-    };
-    host.create(&path, &json::write(&waiter)?, CreateMode::Ephemeral)?;
-    Ok(Outcome::Park(Wait { tag: name, timeout }))
+    Seat::at(name).wait(host, who, data, asked.timeout_ms)
 }
 
 /// Takes the lock if nobody has it.
@@ -80,70 +37,133 @@ pub(crate) fn try_acquire(
     host: &mut dyn Host,
     who: &Caller,
     name: &str,
-    data: String,
+    data: &str,
 ) -> Result<Grant, Fault> {
-    take(host, who, name, &data)?.ok_or_else(|| refuse(HELD, format!("{name:?} is held")))
+    let name_of = || name.to_owned();
+    take(host, who, name, data)?.ok_or_else(|| Refusal::Held { name: name_of() }.into())
+}
+
+/// The caller's grant, a new one or once more; nothing if somebody else is to have the lock.
+fn take(host: &mut dyn Host, who: &Caller, name: &str, data: &str) -> Result<Option<Grant>, Fault> {
+    name::check("lock", name)?;
+    name::check_size("data", data, DATA_BYTES_MAX)?;
+    let seat = Seat::at(name);
+    let token = match seat.holder(host)? {
+        Some(holder) if holder.session == who.session => {
+            let holds = Dir::<u64>::at(AGAIN);
+            holds.ensure(host)?;
+            let holds = holds.child(name);
+            let count = holds.get(host)?.unwrap_or(1) + 1;
+            holds.remove(host)?;
+            holds.create_for(host, &count, who.session)?;
+            return Ok(Some(grant(name, holder.token, count)));
+        }
+        Some(_) => None,
+        None => {
+            clear(host, name)?;
+            seat.take(host, data, |token| grant(name, token, 1))?
+        }
+    };
+    Ok(token.map(|token| grant(name, token, 1)))
 }
 
 /// Gives the lock up.
-pub(crate) fn release(host: &mut dyn Host, who: &Caller, name: &str) -> Result<(), Fault> {
-    check_name(name)?;
-    match host.exists(name)? {
-        Some(stat) if stat.ephemeral_owner == who.session => {}
-        _ => {
-            let why = format!("this session does not hold {name:?}");
-            return Err(refuse(NOT_THE_HOLDER, why));
-        }
+pub(crate) fn release(host: &mut dyn Host, who: &Caller, name: &str) -> Result<Released, Fault> {
+    held(host, who.session, name)?;
+    let again = Node::<u64>::at(format!("{AGAIN}/{name}"));
+    let holds = again.get(host)?.unwrap_or(1) - 1;
+    if holds > 1 {
+        again.put(host, &holds)?;
+    } else if holds == 1 {
+        again.remove(host)?;
+    } else {
+        clear(host, name)?;
+        Seat::at(name).leave(host, |token| grant(name, token, 1))?;
     }
-    host.delete(name, None)?;
-    grant_next(host, name)?;
-    Ok(())
+    Ok(Released { holds })
 }
 
-/// Gives a lock to the next in line, if it is free and there is one.
-pub(crate) fn hand_on(host: &mut dyn Host, name: &str) -> Result<(), Fault> {
-    // An event may come late: somebody may have the lock by now.
-    if host.exists(name)?.is_none() {
-        grant_next(host, name)?;
-    }
-    Ok(())
+/// Asks the holder to give the lock up.
+pub(crate) fn revoke(host: &mut dyn Host, asked: Revoke) -> Result<Empty, Fault> {
+    let Revoke { name, message } = asked;
+    name::check("lock", &name)?;
+    name::check_size("message", &message, DATA_BYTES_MAX)?;
+    let holder = Seat::at(&name).holder(host)?;
+    let holder = holder.ok_or_else(|| {
+        refuse(
+            zareba_guest_sdk::code::NO_NODE,
+            format!("nobody holds {name:?}"),
+        )
+    })?;
+    let requests = Dir::<String>::at(REVOKED);
+    requests.ensure(host)?;
+    let request = requests.child(&name);
+    request.remove(host)?;
+    request.create_for(host, &message, holder.session)?;
+    let tag = revoked_tag(&name);
+    Observers::new(tag).tell(host, &Revoked { name, message })?;
+    Ok(Empty {})
 }
 
-/// Gives a free lock to the next in line; true if there was one.
-fn grant_next(host: &mut dyn Host, name: &str) -> Result<bool, Fault> {
-    let mut after = 0;
-    while let Some(next) = host.lookup(name, after, 1)?.pop() {
-        after = next.id;
-        let path = waiter_path(next.session, name);
-        let waiter: Option<Waiter> = host.get_json_opt(&path)?;
-        if host.session_alive(next.session) {
-            let data = waiter.map(|waiter| waiter.data).unwrap_or_default();
-            host.remove(&path)?;
-            host.create_owned(name, data.as_bytes(), CreateMode::Ephemeral, next.session)?;
-            let grant = Grant {
-                name: name.to_owned(),
-                token: host.transaction(),
-            };
-            host.complete(next.id, &json::write(&grant)?)?;
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Takes away the node of a call that waits no more.
-pub(crate) fn stop_waiting(
+/// Waits until the holder is asked to give the lock up.
+pub(crate) fn revoked(
     host: &mut dyn Host,
-    session: SessionId,
-    name: &str,
-    call: CallId,
-) -> Result<(), Fault> {
-    let path = waiter_path(session, name);
-    // The session may be in line again, with another call.
-    match host.get_json_opt::<Waiter>(&path)? {
-        Some(waiter) if waiter.call == call => host.remove(&path).map(|_| ()),
-        _ => Ok(()),
+    who: &Caller,
+    name: String,
+) -> Result<Reply<Revoked>, Fault> {
+    held(host, who.session, &name)?;
+    let request = Node::<String>::at(format!("{REVOKED}/{name}"));
+    match request.get(host)? {
+        Some(message) => Ok(Reply::Now(Revoked { name, message })),
+        None => Ok(Observers::new(revoked_tag(&name)).wait(None)),
     }
+}
+
+/// First those who wait no more, lest the lock be handed to one of them.
+pub(crate) fn react(host: &mut dyn Host, events: &[Event]) -> Result<(), Fault> {
+    for event in events {
+        line::forget(host, event)?;
+    }
+    for event in events.iter().filter(|it| it.kind == Watch::DELETED) {
+        let name = &event.path;
+        // The event may come late: somebody may have the lock by now.
+        if !name.starts_with('@') && host.exists(name)?.is_none() {
+            clear(host, name)?;
+            Seat::at(name).fill(host, |token| grant(name, token, 1))?;
+        }
+    }
+    Ok(())
+}
+
+/// Layout 1 kept those in line as `@waiting/<session>:<name>`, each with its call.
+pub(crate) fn migrate(host: &mut dyn Host, stored: u32) -> Result<(), Fault> {
+    #[derive(serde::Deserialize, serde::Serialize)]
+    struct Waiter {
+        call: CallId,
+        data: String,
+    }
+    const WAITING: &str = "@waiting";
+    if stored != 1 {
+        return Ok(());
+    }
+    let waiting = Dir::<Waiter>::at(WAITING);
+    host.ensure(line::LINE)?;
+    for (name, waiter) in waiting.all(host)? {
+        let old = waiting.child(&name);
+        let owner = host.exists(old.path())?.map(|stat| stat.ephemeral_owner);
+        if let Some(owner) = owner {
+            let data = serde_json::json!({ "asked": { "data": waiter.data } });
+            let path = format!("{}/{:016x}", line::LINE, waiter.call);
+            host.create_owned(
+                &path,
+                data.to_string().as_bytes(),
+                CreateMode::Ephemeral,
+                owner,
+            )?;
+        }
+        old.remove(host)?;
+    }
+    waiting.remove_if_empty(host)
 }
 
 /// Who holds one lock, or all of them.
@@ -153,88 +173,47 @@ pub(crate) fn holders(host: &mut dyn Host, name: Option<&str>) -> Result<Vec<Hol
         None => host.children("", None, HOLDERS_MAX)?,
     };
     let mut holders = Vec::new();
-    for name in names.into_iter().filter(|name| name != WAITING) {
-        check_name(&name)?;
-        if host.exists(&name)?.is_none() {
-            continue;
+    for name in names.into_iter().filter(|name| !name.starts_with('@')) {
+        name::check("lock", &name)?;
+        let seat = Seat::at(&name);
+        if let Some(holder) = seat.holder(host)? {
+            holders.push(Holder {
+                session: holder.session,
+                token: holder.token,
+                data: holder.data,
+                waiters: seat.waiting(host)?,
+                name,
+            });
         }
-        let (data, stat) = host.get(&name)?;
-        holders.push(Holder {
-            session: stat.ephemeral_owner,
-            token: stat.czxid,
-            data: String::from_utf8_lossy(&data).into_owned(),
-            waiters: count_waiters(host, &name)?,
-            name,
-        });
     }
     Ok(holders)
 }
 
-/// The caller's grant, new or old; nothing if somebody else holds the lock.
-fn take(host: &mut dyn Host, who: &Caller, name: &str, data: &str) -> Result<Option<Grant>, Fault> {
-    check_name(name)?;
-    if data.len() > DATA_BYTES_MAX {
-        let why = format!("{} bytes of data; at most {DATA_BYTES_MAX}", data.len());
-        return Err(refuse(code::BAD_ARGUMENTS, why));
-    }
-    let grant = |token| {
-        Ok(Some(Grant {
-            name: name.to_owned(),
-            token,
-        }))
-    };
-    let mut found = host.exists(name)?;
-    // A lock that is free although somebody waits was left so by an event that failed: the line
-    // comes first.
-    if found.is_none() && grant_next(host, name)? {
-        found = host.exists(name)?;
-    }
-    match found {
-        Some(stat) if stat.ephemeral_owner == who.session => grant(stat.czxid),
-        Some(_) => Ok(None),
-        None => {
-            host.create(name, data.as_bytes(), CreateMode::Ephemeral)?;
-            grant(host.transaction())
-        }
+/// Forgets what concerns the last holder alone, and tells it.
+fn clear(host: &mut dyn Host, name: &str) -> Result<(), Fault> {
+    host.remove(&format!("{AGAIN}/{name}"))?;
+    host.remove(&format!("{REVOKED}/{name}"))?;
+    let why = Refusal::NotTheHolder { name: name.into() }.into();
+    Observers::new(revoked_tag(name)).refuse(host, &why)
+}
+
+fn held(host: &mut dyn Host, session: SessionId, name: &str) -> Result<(), Fault> {
+    name::check("lock", name)?;
+    match host.exists(name)? {
+        Some(stat) if stat.ephemeral_owner == session => Ok(()),
+        _ => Err(Refusal::NotTheHolder { name: name.into() }.into()),
     }
 }
 
-fn is_parked(host: &mut dyn Host, name: &str, call: CallId) -> Result<bool, Fault> {
-    let found = host.lookup(name, call.saturating_sub(1), 1)?;
-    Ok(found.first().is_some_and(|parked| parked.id == call))
+/// No lock's name begins like this.
+fn revoked_tag(name: &str) -> String {
+    format!("@revoked:{name}")
 }
 
-fn count_waiters(host: &mut dyn Host, name: &str) -> Result<u64, Fault> {
-    let (mut count, mut after) = (0, 0);
-    loop {
-        let page = host.lookup(name, after, PAGE)?;
-        count += page.len() as u64;
-        match page.last() {
-            Some(last) if page.len() == PAGE as usize => after = last.id,
-            _ => return Ok(count),
-        }
+fn grant(name: &str, token: u64, holds: u64) -> Grant {
+    Grant {
+        name: name.to_owned(),
+        token,
+        holds,
     }
-}
-
-fn waiter_path(session: SessionId, name: &str) -> String {
-    format!("{WAITING}/{session:x}:{name}")
-}
-
-fn check_name(name: &str) -> Result<(), Fault> {
-    let why = if name.is_empty() {
-        "is empty"
-    } else if name.len() > NAME_BYTES_MAX {
-        "is longer than 255 bytes"
-    } else if name.contains('/') || name.contains(char::is_control) {
-        "has a slash or a control character"
-    } else if name.starts_with('@') || name == "." || name == ".." {
-        "is reserved"
-    } else {
-        return Ok(());
-    };
-    let message = format!(
-        "the lock's name {why}: {:?}",
-        name.get(..64).unwrap_or(name)
-    );
-    Err(refuse(code::BAD_ARGUMENTS, message))
 }

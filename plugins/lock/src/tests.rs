@@ -1,50 +1,38 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{MemoryHost, Reply};
-use zareba_guest_sdk::{Caller, Fault, Plugin, code};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::{Caller, Fault, Host, Parked, Plugin as _, code};
 
 use super::Lock;
-use super::lock::{ALREADY_WAITING, HELD, NOT_THE_HOLDER};
-
-fn call(host: &mut MemoryHost, who: &Caller, op: &str, input: Value) -> Result<Reply, Fault> {
-    host.command::<Lock>(who, op, input.to_string().as_bytes())
-}
-
-fn token(reply: Result<Reply, Fault>) -> u64 {
-    match reply.unwrap() {
-        Reply::Done(bytes) => parse(&bytes)["token"].as_u64().unwrap(),
-        Reply::Parked(call) => panic!("parked as {call}"),
-    }
-}
-
-fn parked(reply: Result<Reply, Fault>) -> u64 {
-    match reply.unwrap() {
-        Reply::Parked(call) => call,
-        Reply::Done(bytes) => panic!("answered {}", String::from_utf8_lossy(&bytes)),
-    }
-}
-
-fn granted(host: &MemoryHost, call: u64) -> u64 {
-    let answer = host.answer(call).expect("an answer").as_ref().unwrap();
-    parse(answer)["token"].as_u64().unwrap()
-}
-
-fn parse(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap()
-}
 
 fn db() -> Value {
     json!({ "name": "db" })
+}
+
+fn acquire(host: &mut MemoryHost, who: &Caller) -> Value {
+    host.call::<Lock>(who, "acquire", db()).unwrap().answer()
+}
+
+fn wait(host: &mut MemoryHost, who: &Caller) -> u64 {
+    host.call::<Lock>(who, "acquire", db()).unwrap().parked()
+}
+
+fn token(answer: &Value) -> u64 {
+    answer["token"].as_u64().unwrap()
+}
+
+fn granted(host: &MemoryHost, call: u64) -> u64 {
+    token(&host.answer(call).expect("an answer").unwrap())
 }
 
 #[test]
 fn a_free_lock_is_taken_at_once_and_leaves_nothing_when_released() {
     let mut host = MemoryHost::default();
     let one = host.open_session();
-    assert!(token(call(&mut host, &one, "acquire", db())) > 0);
+    assert!(token(&acquire(&mut host, &one)) > 0);
     assert_eq!(host.paths(), ["db"]);
-    call(&mut host, &one, "release", db()).unwrap();
+    host.call::<Lock>(&one, "release", db()).unwrap();
     assert!(host.paths().is_empty());
 }
 
@@ -52,156 +40,312 @@ fn a_free_lock_is_taken_at_once_and_leaves_nothing_when_released() {
 fn waiters_are_granted_in_order_with_growing_tokens() {
     let mut host = MemoryHost::default();
     let callers: Vec<Caller> = (0..4).map(|_| host.open_session()).collect();
-    let mut last = token(call(&mut host, &callers[0], "acquire", db()));
+    let mut last = token(&acquire(&mut host, &callers[0]));
     let calls: Vec<u64> = callers[1..]
         .iter()
-        .map(|who| parked(call(&mut host, who, "acquire", db())))
+        .map(|who| wait(&mut host, who))
         .collect();
     for (holder, waiting) in callers.iter().zip(&calls) {
         assert_eq!(host.answer(*waiting), None);
-        call(&mut host, holder, "release", db()).unwrap();
+        host.call::<Lock>(holder, "release", db()).unwrap();
         let next = granted(&host, *waiting);
         assert!(next > last, "{next} after {last}");
         last = next;
     }
-    call(&mut host, &callers[3], "release", db()).unwrap();
-    assert_eq!(host.paths(), ["@waiting"]);
+    host.call::<Lock>(&callers[3], "release", db()).unwrap();
+    assert_eq!(host.paths(), ["@line"]);
 }
 
 #[test]
 fn a_session_that_ends_hands_its_lock_on_and_takes_its_waits_along() {
     let mut host = MemoryHost::default();
-    let (one, two, three) = (
-        host.open_session(),
-        host.open_session(),
-        host.open_session(),
-    );
-    token(call(&mut host, &one, "acquire", db()));
-    token(call(&mut host, &two, "acquire", json!({"name": "log"})));
-    let first = parked(call(&mut host, &two, "acquire", db()));
-    let second = parked(call(
-        &mut host,
-        &three,
-        "acquire",
-        json!({"name": "db", "data": "me"}),
-    ));
+    let [one, two, three] = std::array::from_fn(|_| host.open_session());
+    acquire(&mut host, &one);
+    let second = wait(&mut host, &two);
+    let third = wait(&mut host, &three);
     host.end_session::<Lock>(two.session).unwrap();
     host.end_session::<Lock>(one.session).unwrap();
-    assert_eq!(host.answer(first), None);
+    assert_eq!(host.answer(second), None);
+    assert!(granted(&host, third) > 0);
+    assert_eq!(host.paths(), ["@line", "db"]);
+}
+
+#[test]
+fn who_has_waited_too_long_is_passed_over() {
+    let mut host = MemoryHost::default();
+    let [one, two, three] = std::array::from_fn(|_| host.open_session());
+    acquire(&mut host, &one);
+    let input = json!({ "name": "db", "timeout_ms": 5 });
+    let second = host.call::<Lock>(&two, "acquire", input).unwrap().parked();
+    let third = wait(&mut host, &three);
+    host.advance::<Lock>(5).unwrap();
+    let why = host.answer(second).unwrap().unwrap_err();
+    assert_eq!(why.code, code::OPERATION_TIMEOUT);
+    host.call::<Lock>(&one, "release", db()).unwrap();
+    assert!(granted(&host, third) > 0);
+}
+
+#[test]
+fn a_held_lock_is_not_taken_by_trying() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    let tried = host.call::<Lock>(&one, "try", db()).unwrap().answer();
+    assert!(token(&tried) > 0);
+    let no_wait = json!({ "name": "db", "wait": false });
+    for (op, input) in [("try", db()), ("acquire", no_wait)] {
+        let fault = host.call::<Lock>(&two, op, input).unwrap_err();
+        assert_eq!((fault.code, fault.message.as_str()), (1, "\"db\" is held"));
+    }
+    let fault = host.call::<Lock>(&two, "release", db()).unwrap_err();
+    assert_eq!(fault.code, 2);
+}
+
+#[test]
+fn a_session_takes_a_lock_as_often_as_it_likes_and_releases_it_as_often() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    let first = acquire(&mut host, &one);
+    let waiting = wait(&mut host, &two);
+    for holds in 2..=3 {
+        let again = acquire(&mut host, &one);
+        assert_eq!(
+            again,
+            json!({ "name": "db", "token": first["token"], "holds": holds })
+        );
+    }
+    for holds in [2, 1] {
+        let left = host.call::<Lock>(&one, "release", db()).unwrap().answer();
+        assert_eq!(left, json!({ "holds": holds }));
+        assert_eq!(host.answer(waiting), None);
+    }
+    host.call::<Lock>(&one, "release", db()).unwrap();
+    assert!(granted(&host, waiting) > token(&first));
+    let left = host.call::<Lock>(&two, "release", db()).unwrap().answer();
+    assert_eq!(left, json!({ "holds": 0 }));
+}
+
+#[test]
+fn a_holder_hears_that_it_is_asked_to_give_the_lock_up() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    acquire(&mut host, &one);
+    let fault = host.call::<Lock>(&two, "revoked", db()).unwrap_err();
+    assert_eq!(fault.code, 2);
+    let asked = host.call::<Lock>(&one, "revoked", db()).unwrap().parked();
+    let input = json!({ "name": "db", "message": "please" });
+    host.call::<Lock>(&two, "revoke", input).unwrap();
+    let words = json!({ "name": "db", "message": "please" });
+    assert_eq!(host.answer(asked), Some(Ok(words.clone())));
+    // It is still asked, until it gives the lock up.
+    let again = host.call::<Lock>(&one, "revoked", db()).unwrap();
+    assert_eq!(again.answer(), words);
+    host.call::<Lock>(&one, "release", db()).unwrap();
+    acquire(&mut host, &one);
+    let next = host.call::<Lock>(&one, "revoked", db()).unwrap().parked();
+    host.call::<Lock>(&one, "release", db()).unwrap();
+    assert_eq!(host.answer(next).unwrap().unwrap_err().code, 2);
+}
+
+#[test]
+fn a_lock_whose_node_is_deleted_by_hand_passes_on() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    acquire(&mut host, &one);
+    acquire(&mut host, &one);
+    let second = wait(&mut host, &two);
+    host.delete_by_hand::<Lock>("db").unwrap();
     assert!(granted(&host, second) > 0);
-    assert_eq!(host.paths(), ["@waiting", "db"]);
-    let holders = host.query::<Lock>(&three, "holders", b"{}").unwrap();
-    assert_eq!(parse(&holders)[0]["session"], three.session);
-    assert_eq!(parse(&holders)[0]["data"], "me");
+    // Of the former holder nothing is left that could be taken for the new one's.
+    let left = host.call::<Lock>(&two, "release", db()).unwrap().answer();
+    assert_eq!(left, json!({ "holds": 0 }));
 }
 
 #[test]
-fn a_holder_and_first_waiter_ending_together_never_own_the_lock_again() {
+fn a_waiter_whose_record_is_deleted_by_hand_is_told_and_holds_up_nobody() {
     let mut host = MemoryHost::default();
-    let (one, two) = (host.open_session(), host.open_session());
-    token(call(&mut host, &one, "acquire", json!({"name": "log"})));
-    token(call(&mut host, &two, "acquire", db()));
-    parked(call(&mut host, &two, "acquire", json!({"name": "log"})));
-    parked(call(&mut host, &one, "acquire", db()));
-    host.end_session::<Lock>(one.session).unwrap();
-    assert_eq!(host.paths(), ["@waiting", "db", "log"]);
-    host.end_session::<Lock>(two.session).unwrap();
-    assert_eq!(host.paths(), ["@waiting"]);
+    let [one, two, three] = std::array::from_fn(|_| host.open_session());
+    acquire(&mut host, &one);
+    let second = wait(&mut host, &two);
+    let third = wait(&mut host, &three);
+    host.delete_by_hand::<Lock>(&format!("@line/{second:016x}"))
+        .unwrap();
+    host.call::<Lock>(&one, "release", db()).unwrap();
+    let why = host.answer(second).unwrap().unwrap_err();
+    assert_eq!(why.code, code::SYSTEM_ERROR);
+    assert!(granted(&host, third) > 0);
 }
 
 #[test]
-fn holding_is_reentrant_and_gives_the_same_token() {
+fn those_in_line_in_the_older_layout_keep_their_places() {
     let mut host = MemoryHost::default();
-    let one = host.open_session();
-    let first = token(call(&mut host, &one, "acquire", db()));
-    assert_eq!(token(call(&mut host, &one, "acquire", db())), first);
-    assert_eq!(token(call(&mut host, &one, "try", db())), first);
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    acquire(&mut host, &one);
+    let second = wait(&mut host, &two);
+    // As the first layout had it.
+    host.delete_by_hand::<Lock>(&format!("@line/{second:016x}"))
+        .unwrap();
+    host.delete_by_hand::<Lock>("@line").unwrap();
+    let path = format!("@waiting/{:x}:db", two.session);
+    let data = json!({ "call": second, "data": "two" }).to_string();
+    let ephemeral = zareba_guest_sdk::CreateMode::Ephemeral;
+    host.ensure_by_hand("@waiting");
+    host.create_owned(&path, data.as_bytes(), ephemeral, two.session)
+        .unwrap();
+    Lock::migrate(&mut host, 1).unwrap();
+    host.call::<Lock>(&one, "release", db()).unwrap();
+    assert!(granted(&host, second) > 0);
+    assert_eq!(host.paths(), ["@line", "db"]);
+    assert_eq!(host.get("db").unwrap().0, b"two");
 }
 
 #[test]
-fn who_will_not_wait_is_told_that_the_lock_is_held() {
-    let mut host = MemoryHost::default();
-    let (one, two) = (host.open_session(), host.open_session());
-    token(call(&mut host, &one, "acquire", db()));
-    let unwilling = json!({"name": "db", "wait": false});
-    for (op, input) in [("try", db()), ("acquire", unwilling)] {
-        assert_eq!(call(&mut host, &two, op, input).unwrap_err().code, HELD);
-    }
-    assert!(host.parked().is_empty());
-}
-
-#[test]
-fn only_the_holder_may_release() {
-    let mut host = MemoryHost::default();
-    let (one, two) = (host.open_session(), host.open_session());
-    let refused = call(&mut host, &one, "release", db()).unwrap_err();
-    assert_eq!(refused.code, NOT_THE_HOLDER);
-    token(call(&mut host, &one, "acquire", db()));
-    let refused = call(&mut host, &two, "release", db()).unwrap_err();
-    assert_eq!(refused.code, NOT_THE_HOLDER);
-}
-
-#[test]
-fn a_session_waits_for_a_lock_once_and_may_again_after_a_timeout() {
-    let mut host = MemoryHost::default();
-    let (one, two) = (host.open_session(), host.open_session());
-    token(call(&mut host, &one, "acquire", db()));
-    let patient = json!({"name": "db", "timeout_ms": 100});
-    let first = parked(call(&mut host, &two, "acquire", patient));
-    let refused = call(&mut host, &two, "acquire", db()).unwrap_err();
-    assert_eq!(refused.code, ALREADY_WAITING);
-    host.time_out::<Lock>(first).unwrap();
-    assert_eq!(host.paths(), ["@waiting", "db"]);
-    let again = parked(call(&mut host, &two, "acquire", db()));
-    call(&mut host, &one, "release", db()).unwrap();
-    assert!(granted(&host, again) > 0);
-}
-
-#[test]
-fn a_late_cancellation_leaves_a_newer_wait_alone() {
-    let mut host = MemoryHost::default();
-    let (one, two) = (host.open_session(), host.open_session());
-    token(call(&mut host, &one, "acquire", db()));
-    parked(call(&mut host, &two, "acquire", db()));
-    let event = zareba_guest_sdk::Event {
-        kind: 8,
-        path: String::new(),
-        session: two.session,
-        call: 1,
-        tag: "db".into(),
-        data: Vec::new(),
-    };
-    Lock::on_event(&mut host, &[event]).unwrap();
-    assert_eq!(host.paths().len(), 3);
-}
-
-#[test]
-fn names_and_inputs_that_make_no_sense_are_refused() {
+fn names_that_cannot_be_a_nodes_are_refused() {
     let mut host = MemoryHost::default();
     let one = host.open_session();
-    let long = "x".repeat(256);
-    for name in ["", "a/b", "@waiting", "..", "a\n", long.as_str()] {
-        let refused = call(&mut host, &one, "acquire", json!({ "name": name })).unwrap_err();
-        assert_eq!(refused.code, code::BAD_ARGUMENTS, "{name:?}");
+    for name in ["", "a/b", "@line", "..", "a\nb", &"x".repeat(256)] {
+        let fault = host
+            .call::<Lock>(&one, "acquire", json!({ "name": name }))
+            .unwrap_err();
+        assert_eq!(
+            fault.code,
+            code::BAD_ARGUMENTS,
+            "{name:?}: {}",
+            fault.message
+        );
     }
-    for input in ["", "[]", r#"{"nam": "x"}"#] {
-        let refused = host.command::<Lock>(&one, "acquire", input.as_bytes());
-        assert_eq!(refused.unwrap_err().code, code::BAD_ARGUMENTS, "{input:?}");
-    }
-    assert!(host.paths().is_empty());
+    let unknown = json!({ "name": "db", "patience": 1 });
+    let fault = host.call::<Lock>(&one, "acquire", unknown).unwrap_err();
+    assert!(fault.message.contains("patience"), "{}", fault.message);
 }
 
 #[test]
-fn holders_counts_those_who_wait() {
+fn holders_are_listed_with_those_who_wait() {
     let mut host = MemoryHost::default();
-    let callers: Vec<Caller> = (0..3).map(|_| host.open_session()).collect();
-    for who in &callers {
-        call(&mut host, who, "acquire", db()).unwrap();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    let input = json!({ "name": "db", "data": "one" });
+    let token = token(&host.call::<Lock>(&one, "acquire", input).unwrap().answer());
+    wait(&mut host, &two);
+    let holders = host.ask::<Lock>(&two, "holders", json!({})).unwrap();
+    let wanted = json!([{ "name": "db", "session": one.session, "token": token, "data": "one", "waiters": 1 }]);
+    assert_eq!(holders, wanted);
+    let none = host
+        .ask::<Lock>(&two, "holders", json!({ "name": "other" }))
+        .unwrap();
+    assert_eq!(none, json!([]));
+}
+
+/// At most one holder, in the order of asking, with growing tokens, and never free while somebody waits.
+#[derive(Default)]
+struct OneHolder {
+    /// Who holds it, how often, with which token.
+    holder: Option<(usize, u64, u64)>,
+    line: Vec<usize>,
+    last_token: u64,
+}
+
+impl Promise for OneHolder {
+    type Plugin = Lock;
+
+    fn next(&mut self, client: usize, dice: &mut Dice) -> Option<Ask> {
+        let holds = self.holder.is_some_and(|(holder, ..)| holder == client);
+        Some(match dice.below(8) {
+            0..3 if holds => Ask::new("release", db()),
+            3 if holds => Ask::new("revoked", db()),
+            4 => Ask::new("try", db()),
+            5 => Ask::new("revoke", db()),
+            6 => Ask::new("release", db()),
+            _ if self.line.contains(&client) => return None,
+            _ => {
+                let timeout = dice.once_in(3).then(|| dice.below(300));
+                Ask::new("acquire", json!({ "name": "db", "timeout_ms": timeout }))
+            }
+        })
     }
-    let asked = host.query::<Lock>(&callers[2], "holders", br#"{"name":"db"}"#);
-    let holders = parse(&asked.unwrap());
-    assert_eq!(holders[0]["waiters"], 2);
-    assert_eq!(holders[0]["session"], callers[0].session);
-    let none = host.query::<Lock>(&callers[2], "holders", br#"{"name":"log"}"#);
-    assert_eq!(parse(&none.unwrap()), json!([]));
+
+    fn parked(&mut self, client: usize, ask: &Ask) -> Result<(), String> {
+        if ask.op == "acquire" {
+            self.line.push(client);
+        }
+        Ok(())
+    }
+
+    fn answered(
+        &mut self,
+        client: usize,
+        ask: &Ask,
+        answer: &Result<Value, Fault>,
+    ) -> Result<(), String> {
+        let in_line = self.line.iter().position(|it| *it == client);
+        match (ask.op, answer) {
+            ("acquire" | "try", Ok(grant)) => {
+                let token = token(grant);
+                match &mut self.holder {
+                    Some((holder, holds, own)) if *holder == client => {
+                        *holds += 1;
+                        if (token, grant["holds"].as_u64()) != (*own, Some(*holds)) {
+                            return Err(format!("{grant} to who holds it {holds} times"));
+                        }
+                    }
+                    Some((holder, ..)) => return Err(format!("{client} and {holder} hold it")),
+                    None if token <= self.last_token => return Err(format!("token {token} again")),
+                    None => {
+                        if in_line.is_some_and(|place| place != 0) {
+                            return Err(format!("{client} came before its turn"));
+                        }
+                        (self.holder, self.last_token) = (Some((client, 1, token)), token);
+                    }
+                }
+                if ask.op == "acquire" && in_line == Some(0) {
+                    self.line.remove(0);
+                }
+            }
+            ("acquire", Err(fault)) if fault.code == code::OPERATION_TIMEOUT => {
+                self.line.remove(in_line.ok_or("a timeout out of line")?);
+            }
+            ("release", Ok(left)) => match &mut self.holder {
+                Some((holder, holds, _)) if *holder == client => {
+                    *holds -= 1;
+                    if left["holds"] != *holds {
+                        return Err(format!("{left}, but {holds} are left"));
+                    }
+                    if *holds == 0 {
+                        self.holder = None;
+                    }
+                }
+                holder => return Err(format!("{client} released what {holder:?} holds")),
+            },
+            ("release" | "revoked", Err(fault)) if fault.code == 2 => {
+                if ask.op == "release" && self.holder.is_some_and(|(holder, ..)| holder == client) {
+                    return Err("the holder may not release".into());
+                }
+            }
+            ("try", Err(fault)) if fault.code == 1 => {}
+            ("revoke", Err(fault)) if fault.code == code::NO_NODE && self.holder.is_none() => {}
+            ("revoke" | "revoked", Ok(_)) => {}
+            (op, answer) => return Err(format!("{op} came to {answer:?}")),
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, client: usize) -> Result<(), String> {
+        self.line.retain(|it| *it != client);
+        self.holder = self.holder.filter(|(holder, ..)| *holder != client);
+        Ok(())
+    }
+
+    fn settled(&mut self, host: &mut dyn Host, _: &[Parked]) -> Result<(), String> {
+        if self.holder.is_none() && !self.line.is_empty() {
+            return Err(format!("it is free, and {:?} wait", self.line));
+        }
+        let records = host.count_children("@line").unwrap_or(0);
+        if records != self.line.len() as u64 {
+            return Err(format!("{records} records of {} who wait", self.line.len()));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn at_most_one_session_holds_a_lock_whatever_happens() {
+    chaos::check::<OneHolder>();
 }

@@ -1,0 +1,138 @@
+//! The recipe over the host in memory.
+
+use serde_json::{Value, json};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::{Fault, Host, Parked, code};
+
+use super::Barrier;
+
+fn gate() -> Value {
+    json!({ "name": "gate" })
+}
+
+#[test]
+fn who_comes_waits_until_the_barrier_is_lifted() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    assert_eq!(
+        host.call::<Barrier>(&one, "wait", gate()).unwrap().answer(),
+        json!({})
+    );
+    assert_eq!(
+        host.call::<Barrier>(&one, "set", gate()).unwrap().answer(),
+        json!({ "changed": true })
+    );
+    assert_eq!(
+        host.call::<Barrier>(&two, "set", gate()).unwrap().answer(),
+        json!({ "changed": false })
+    );
+    let waits = host.call::<Barrier>(&two, "wait", gate()).unwrap().parked();
+    let state = host.ask::<Barrier>(&one, "state", gate()).unwrap();
+    assert_eq!(state, json!({ "is_set": true, "waiters": 1 }));
+    host.call::<Barrier>(&one, "lift", gate()).unwrap();
+    assert_eq!(host.answer(waits), Some(Ok(json!({}))));
+    assert!(host.paths().is_empty());
+}
+
+#[test]
+fn many_who_wait_all_go_on_though_the_barrier_is_set_again_at_once() {
+    let mut host = MemoryHost::default();
+    let one = host.open_session();
+    host.call::<Barrier>(&one, "set", gate()).unwrap();
+    let calls: Vec<u64> = (0..1_000)
+        .map(|_| {
+            let session = host.open_session();
+            host.call::<Barrier>(&session, "wait", gate())
+                .unwrap()
+                .parked()
+        })
+        .collect();
+    host.call::<Barrier>(&one, "lift", gate()).unwrap();
+    host.call::<Barrier>(&one, "set", gate()).unwrap();
+    let later = host.call::<Barrier>(&one, "wait", gate()).unwrap().parked();
+    host.advance::<Barrier>(0).unwrap();
+    assert!(
+        calls
+            .iter()
+            .all(|call| host.answer(*call).is_some_and(|it| it.is_ok()))
+    );
+    assert_eq!(host.answer(later), None);
+}
+
+#[test]
+fn a_barrier_whose_node_is_deleted_by_hand_is_lifted() {
+    let mut host = MemoryHost::default();
+    let one = host.open_session();
+    host.call::<Barrier>(&one, "set", gate()).unwrap();
+    let waits = host.call::<Barrier>(&one, "wait", gate()).unwrap().parked();
+    host.delete_by_hand::<Barrier>("gate").unwrap();
+    assert_eq!(host.answer(waits), Some(Ok(json!({}))));
+}
+
+/// Nobody goes on while it is set, and nobody waits once it is lifted.
+#[derive(Default)]
+struct HoldsBack {
+    is_set: bool,
+    /// Who waits for the present setting.
+    waiting: Vec<usize>,
+}
+
+impl Promise for HoldsBack {
+    type Plugin = Barrier;
+
+    fn next(&mut self, client: usize, dice: &mut Dice) -> Option<Ask> {
+        Some(match dice.below(6) {
+            0 => Ask::new("set", gate()),
+            1 => Ask::new("lift", gate()),
+            _ if self.waiting.contains(&client) => return None,
+            _ => {
+                let timeout = dice.once_in(2).then(|| dice.below(300));
+                Ask::new("wait", json!({ "name": "gate", "timeout_ms": timeout }))
+            }
+        })
+    }
+
+    fn parked(&mut self, client: usize, _: &Ask) -> Result<(), String> {
+        self.waiting.push(client);
+        match self.is_set {
+            true => Ok(()),
+            false => Err(format!("{client} waits, and it is not set")),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        client: usize,
+        ask: &Ask,
+        answer: &Result<Value, Fault>,
+    ) -> Result<(), String> {
+        match (ask.op, answer) {
+            ("set", Ok(_)) => self.is_set = true,
+            ("lift", Ok(_)) => self.is_set = false,
+            ("wait", Ok(_)) if self.is_set => return Err(format!("{client} goes on")),
+            ("wait", Ok(_)) => self.waiting.retain(|it| *it != client),
+            ("wait", Err(fault)) if fault.code == code::OPERATION_TIMEOUT => {
+                self.waiting.retain(|it| *it != client);
+            }
+            (op, answer) => return Err(format!("{op} came to {answer:?}")),
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, client: usize) -> Result<(), String> {
+        self.waiting.retain(|it| *it != client);
+        Ok(())
+    }
+
+    fn settled(&mut self, _: &mut dyn Host, _: &[Parked]) -> Result<(), String> {
+        match (self.is_set, self.waiting.is_empty()) {
+            (false, false) => Err(format!("it is lifted, and {:?} wait", self.waiting)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn nobody_passes_a_set_barrier_whatever_happens() {
+    chaos::check::<HoldsBack>();
+}

@@ -1,0 +1,288 @@
+//! The recipe over the host in memory.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
+
+use super::Queue;
+
+fn put(host: &mut MemoryHost, who: &Caller, input: Value) -> String {
+    let id = host.call::<Queue>(who, "put", input).unwrap().answer();
+    id["id"].as_str().unwrap().to_owned()
+}
+
+fn work(data: &str) -> Value {
+    json!({ "queue": "work", "data": data })
+}
+
+fn take(host: &mut MemoryHost, who: &Caller) -> Value {
+    host.call::<Queue>(who, "take", json!({ "queue": "work" }))
+        .unwrap()
+        .answer()
+}
+
+fn wait(host: &mut MemoryHost, who: &Caller) -> u64 {
+    host.call::<Queue>(who, "take", json!({ "queue": "work" }))
+        .unwrap()
+        .parked()
+}
+
+fn of(id: &Value) -> Value {
+    json!({ "queue": "work", "id": id })
+}
+
+#[test]
+fn items_come_by_priority_and_then_by_age() {
+    let mut host = MemoryHost::default();
+    let one = host.open_session();
+    put(&mut host, &one, work("a"));
+    put(&mut host, &one, work("b"));
+    put(
+        &mut host,
+        &one,
+        json!({ "queue": "work", "data": "urgent", "priority": 1 }),
+    );
+    let taken: Vec<Value> = (0..3)
+        .map(|_| take(&mut host, &one)["data"].clone())
+        .collect();
+    assert_eq!(taken, ["urgent", "a", "b"]);
+    let no_wait = json!({ "queue": "work", "wait": false });
+    assert_eq!(
+        host.call::<Queue>(&one, "take", no_wait).unwrap_err().code,
+        1
+    );
+}
+
+#[test]
+fn who_waits_gets_an_item_in_the_transaction_that_puts_it() {
+    let mut host = MemoryHost::default();
+    let [one, two, three] = std::array::from_fn(|_| host.open_session());
+    let first = wait(&mut host, &one);
+    let second = wait(&mut host, &two);
+    let items =
+        json!({ "queue": "work", "items": [{ "data": "a" }, { "data": "b" }, { "data": "c" }] });
+    host.call::<Queue>(&three, "put_all", items).unwrap();
+    assert_eq!(host.answer(first).unwrap().unwrap()["data"], "a");
+    assert_eq!(host.answer(second).unwrap().unwrap()["data"], "b");
+    let state = host
+        .ask::<Queue>(&one, "state", json!({ "queue": "work" }))
+        .unwrap();
+    assert_eq!(
+        state,
+        json!({ "ready": 1, "later": 0, "taken": 2, "dead": 0, "takers": 0 })
+    );
+}
+
+#[test]
+fn an_item_whose_taker_dies_is_anothers_in_the_same_transaction() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    put(&mut host, &one, work("a"));
+    take(&mut host, &one);
+    let waits = wait(&mut host, &two);
+    host.end_session::<Queue>(one.session).unwrap();
+    let taken = host.answer(waits).unwrap().unwrap();
+    assert_eq!(
+        (&taken["data"], &taken["attempt"]),
+        (&json!("a"), &json!(2))
+    );
+    host.call::<Queue>(&two, "ack", of(&taken["id"])).unwrap();
+    assert_eq!(host.next_alarm(), None);
+    assert_eq!(
+        host.paths(),
+        ["@hands", "@line", "work", "work/ready", "work/taken"]
+    );
+}
+
+#[test]
+fn an_item_whose_lease_is_over_is_ready_again_and_its_late_taker_is_refused() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    put(&mut host, &one, work("a"));
+    let input = json!({ "queue": "work", "lease_ms": 100 });
+    let taken = host.call::<Queue>(&one, "take", input).unwrap().answer();
+    host.advance::<Queue>(60).unwrap();
+    let longer = json!({ "queue": "work", "id": taken["id"], "lease_ms": 100 });
+    host.call::<Queue>(&one, "extend", longer).unwrap();
+    host.advance::<Queue>(60).unwrap();
+    let waits = wait(&mut host, &two);
+    assert_eq!(host.answer(waits), None);
+    host.advance::<Queue>(40).unwrap();
+    assert_eq!(host.answer(waits).unwrap().unwrap()["id"], taken["id"]);
+    let late = host
+        .call::<Queue>(&one, "ack", of(&taken["id"]))
+        .unwrap_err();
+    assert_eq!(late.code, 2);
+}
+
+#[test]
+fn what_is_given_back_too_often_is_put_among_the_dead_and_may_be_revived() {
+    let mut host = MemoryHost::default();
+    host.config.insert("max_attempts".into(), "2".into());
+    let one = host.open_session();
+    let id = put(&mut host, &one, work("poison"));
+    for _ in 0..2 {
+        let taken = take(&mut host, &one);
+        host.call::<Queue>(&one, "nack", of(&taken["id"])).unwrap();
+    }
+    let dead = host
+        .ask::<Queue>(&one, "dead", json!({ "queue": "work" }))
+        .unwrap();
+    assert_eq!(dead, json!([{ "id": id, "data": "poison", "attempts": 2 }]));
+    host.call::<Queue>(&one, "revive", of(&json!(id))).unwrap();
+    assert_eq!(take(&mut host, &one)["attempt"], 1);
+    let fault = host
+        .call::<Queue>(&one, "bury", of(&json!(id)))
+        .unwrap_err();
+    assert_eq!(fault.code, 3);
+}
+
+#[test]
+fn a_delayed_item_waits_for_its_time() {
+    let mut host = MemoryHost::default();
+    let one = host.open_session();
+    put(
+        &mut host,
+        &one,
+        json!({ "queue": "work", "data": "later", "delay_ms": 500 }),
+    );
+    let waits = wait(&mut host, &one);
+    host.advance::<Queue>(499).unwrap();
+    assert_eq!(host.answer(waits), None);
+    host.advance::<Queue>(1).unwrap();
+    let taken = host.answer(waits).unwrap().unwrap();
+    let again = json!({ "queue": "work", "id": taken["id"], "delay_ms": 10 });
+    host.call::<Queue>(&one, "nack", again).unwrap();
+    let waits = wait(&mut host, &one);
+    host.advance::<Queue>(10).unwrap();
+    assert_eq!(host.answer(waits).unwrap().unwrap()["attempt"], 2);
+}
+
+/// Nothing is lost, nothing is done twice by who says "ack", nothing is with two at once.
+#[derive(Default)]
+struct NothingLost {
+    put: u64,
+    /// Items that are put and not acknowledged.
+    open: BTreeMap<String, Option<usize>>,
+    done: u64,
+    waiting: Vec<usize>,
+}
+
+impl Promise for NothingLost {
+    type Plugin = Queue;
+
+    fn next(&mut self, client: usize, dice: &mut Dice) -> Option<Ask> {
+        let own: Vec<&String> = self
+            .open
+            .iter()
+            .filter(|it| *it.1 == Some(client))
+            .map(|it| it.0)
+            .collect();
+        if !own.is_empty() && dice.once_in(2) {
+            let id = *dice.pick(&own);
+            let op = *dice.pick(&["ack", "ack", "nack", "extend"]);
+            return Some(Ask::new(op, json!({ "queue": "work", "id": id })));
+        }
+        if dice.once_in(2) || self.waiting.contains(&client) {
+            let delay = if dice.once_in(3) { dice.below(400) } else { 0 };
+            let priority = dice.below(3);
+            let input =
+                json!({ "queue": "work", "data": "x", "priority": priority, "delay_ms": delay });
+            return Some(Ask::new("put", input));
+        }
+        let timeout = dice.once_in(3).then(|| dice.below(300));
+        let lease = 50 + dice.below(2_000);
+        let input = json!({ "queue": "work", "timeout_ms": timeout, "lease_ms": lease });
+        Some(Ask::new("take", input))
+    }
+
+    fn parked(&mut self, client: usize, _: &Ask) -> Result<(), String> {
+        self.waiting.push(client);
+        Ok(())
+    }
+
+    fn answered(
+        &mut self,
+        client: usize,
+        ask: &Ask,
+        answer: &Result<Value, Fault>,
+    ) -> Result<(), String> {
+        let asked = ask.input["id"].as_str().unwrap_or_default();
+        match (ask.op, answer) {
+            ("put", Ok(id)) => {
+                self.put += 1;
+                self.open
+                    .insert(id["id"].as_str().ok_or("no id")?.to_owned(), None);
+            }
+            ("take", Ok(taken)) => {
+                self.waiting.retain(|it| *it != client);
+                let id = taken["id"].as_str().ok_or("no id")?;
+                // In a transaction that puts and hands over, the taker may hear of it first.
+                self.open.insert(id.to_owned(), Some(client));
+            }
+            ("take", Err(fault)) if fault.code == code::OPERATION_TIMEOUT => {
+                self.waiting.retain(|it| *it != client);
+            }
+            ("ack", Ok(_)) => {
+                self.open.remove(asked).ok_or("done twice")?;
+                self.done += 1;
+            }
+            ("nack", Ok(_)) => {
+                // Its successor, if there is one, is told behind this.
+                self.open.insert(asked.to_owned(), None);
+            }
+            ("extend", Ok(_)) => {}
+            // Its lease was over.
+            ("ack" | "nack" | "extend", Err(fault)) if fault.code == 2 => {
+                if self.open.get(asked) == Some(&Some(client)) {
+                    self.open.insert(asked.to_owned(), None);
+                }
+            }
+            (op, answer) => return Err(format!("{op} came to {answer:?}")),
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, client: usize) -> Result<(), String> {
+        self.waiting.retain(|it| *it != client);
+        for owner in self.open.values_mut().filter(|it| **it == Some(client)) {
+            *owner = None;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, host: &mut dyn Host) -> Result<(), String> {
+        if host.exists("work").is_ok_and(|it| it.is_none()) {
+            return Ok(());
+        }
+        let mut count = |kind: &str| match host.exists(&format!("work/{kind}")) {
+            Ok(Some(stat)) => stat.num_children,
+            _ => 0,
+        };
+        let all = count("ready") + count("later") + count("taken");
+        match self.put - self.done == all {
+            true => Ok(()),
+            false => Err(format!("{} put, {} done, {all} there", self.put, self.done)),
+        }
+    }
+
+    fn settled(&mut self, host: &mut dyn Host, _: &[Parked]) -> Result<(), String> {
+        let ready = host.count_children("work/ready").unwrap_or(0);
+        if ready > 0 && !self.waiting.is_empty() {
+            return Err(format!("{ready} are ready, and {:?} wait", self.waiting));
+        }
+        let hands = host.count_children("@hands").unwrap_or(0);
+        let taken = host.count_children("work/taken").unwrap_or(0);
+        match hands == taken {
+            true => Ok(()),
+            false => Err(format!("{taken} are taken by {hands}")),
+        }
+    }
+}
+
+#[test]
+fn no_item_is_lost_or_done_twice_whatever_happens() {
+    chaos::check::<NothingLost>();
+}

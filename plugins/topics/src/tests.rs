@@ -1,0 +1,238 @@
+//! The recipe over the host in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::{Caller, Fault, Host, Parked};
+
+use super::{Place, Topics};
+
+fn join(host: &mut MemoryHost, node: &str) -> Caller {
+    let who = host.open_session();
+    host.call::<Topics>(&who, "join", json!({ "node": node }))
+        .unwrap();
+    who
+}
+
+fn place(host: &mut MemoryHost, topic: &str) -> Place {
+    let who = host.open_session();
+    let place = host
+        .ask::<Topics>(&who, "place", json!({ "topic": topic }))
+        .unwrap();
+    serde_json::from_value(place).unwrap()
+}
+
+#[test]
+fn the_backup_of_a_primary_that_dies_is_primary_in_the_same_transaction() {
+    let mut host = MemoryHost::default();
+    let a = join(&mut host, "a");
+    join(&mut host, "b");
+    join(&mut host, "c");
+    host.call::<Topics>(&a, "create", json!({ "topic": "news" }))
+        .unwrap();
+    let first = place(&mut host, "news");
+    assert_eq!(
+        (first.primary.as_deref(), first.backup.as_deref()),
+        (Some("a"), Some("b"))
+    );
+    host.end_session::<Topics>(a.session).unwrap();
+    let second = place(&mut host, "news");
+    assert_eq!(
+        (second.primary.as_deref(), second.backup.as_deref()),
+        (Some("b"), Some("c"))
+    );
+    assert!(second.term > first.term);
+}
+
+#[test]
+fn a_topic_without_nodes_gets_them_as_they_come() {
+    let mut host = MemoryHost::default();
+    let who = host.open_session();
+    host.call::<Topics>(&who, "create", json!({ "topic": "news" }))
+        .unwrap();
+    assert_eq!(place(&mut host, "news"), Place::default());
+    join(&mut host, "a");
+    let one = place(&mut host, "news");
+    assert_eq!((one.primary.as_deref(), one.backup), (Some("a"), None));
+    join(&mut host, "b");
+    let two = place(&mut host, "news");
+    assert_eq!((two.backup.as_deref(), two.term), (Some("b"), one.term));
+    host.call::<Topics>(&who, "drop", json!({ "topic": "news" }))
+        .unwrap();
+    let nodes = host.ask::<Topics>(&who, "nodes", json!({})).unwrap();
+    assert_eq!(
+        (&nodes[0]["topics"], &nodes[1]["topics"]),
+        (&json!(0), &json!(0))
+    );
+}
+
+#[test]
+fn switches_keep_topics_where_they_are_and_take_nodes_out_of_use() {
+    let mut host = MemoryHost::default();
+    let a = join(&mut host, "a");
+    join(&mut host, "b");
+    join(&mut host, "c");
+    host.call::<Topics>(&a, "create", json!({ "topic": "news" }))
+        .unwrap();
+    let told = host
+        .call::<Topics>(&a, "controlled", json!({}))
+        .unwrap()
+        .parked();
+    let stay = json!({ "migration_prohibited": true, "disable": ["a"] });
+    host.call::<Topics>(&a, "switch", stay).unwrap();
+    assert_eq!(
+        host.answer(told).unwrap().unwrap()["migration_prohibited"],
+        true
+    );
+    let kept = place(&mut host, "news");
+    assert_eq!((kept.primary.as_deref(), kept.backup), (Some("b"), None));
+    let go = json!({ "migration_prohibited": false });
+    host.call::<Topics>(&a, "switch", go).unwrap();
+    assert_eq!(place(&mut host, "news").backup.as_deref(), Some("c"));
+}
+
+#[test]
+fn a_node_with_many_topics_gives_all_of_them_up_and_others_hear_of_it() {
+    let mut host = MemoryHost::default();
+    let a = join(&mut host, "a");
+    let b = join(&mut host, "b");
+    for topic in 0..350 {
+        host.call::<Topics>(&a, "create", json!({ "topic": format!("t{topic}") }))
+            .unwrap();
+    }
+    join(&mut host, "c");
+    let before = host
+        .call::<Topics>(&b, "mine", json!({ "node": "b" }))
+        .unwrap()
+        .answer();
+    let after = json!({ "node": "b", "after": before["version"] });
+    let mine = host.call::<Topics>(&b, "mine", after).unwrap().parked();
+    host.end_session::<Topics>(a.session).unwrap();
+    host.advance::<Topics>(0).unwrap();
+    assert!(host.answer(mine).is_some());
+    for topic in 0..350 {
+        let place = place(&mut host, &format!("t{topic}"));
+        assert_eq!(
+            (place.primary.as_deref(), place.backup.as_deref()),
+            (Some("b"), Some("c"))
+        );
+    }
+    assert!(!host.paths().iter().any(|path| path.starts_with("kept/a")));
+}
+
+/// Every topic is kept by two live nodes if there are two, and terms grow with primaries.
+#[derive(Default)]
+struct TwoKeepers {
+    nodes: BTreeSet<usize>,
+    topics: BTreeSet<String>,
+    disabled: BTreeSet<usize>,
+    seen: BTreeMap<String, Place>,
+}
+
+impl Promise for TwoKeepers {
+    type Plugin = Topics;
+
+    const CLIENTS: usize = 5;
+
+    fn next(&mut self, client: usize, dice: &mut Dice) -> Option<Ask> {
+        let node = format!("n{client}");
+        let topic = *dice.pick(&["x", "y", "z"]);
+        let is_there = self.topics.contains(topic);
+        Some(match dice.below(8) {
+            0 if self.nodes.contains(&client) => Ask::new("leave", json!({ "node": node })),
+            0 | 1 if !self.nodes.contains(&client) => Ask::new("join", json!({ "node": node })),
+            2 | 3 if !is_there => Ask::new("create", json!({ "topic": topic })),
+            4 if is_there => Ask::new("drop", json!({ "topic": topic })),
+            5 => Ask::new("switch", json!({ "disable": [node] })),
+            6 | 7 => Ask::new("switch", json!({ "enable": [node] })),
+            _ => return None,
+        })
+    }
+
+    fn answered(
+        &mut self,
+        client: usize,
+        ask: &Ask,
+        answer: &Result<Value, Fault>,
+    ) -> Result<(), String> {
+        let topic = ask.input["topic"].as_str().unwrap_or_default().to_owned();
+        match (ask.op, answer) {
+            ("join", Ok(_)) => {
+                self.nodes.insert(client);
+            }
+            ("leave", Ok(_)) => {
+                self.nodes.remove(&client);
+            }
+            ("create", Ok(_)) => {
+                self.topics.insert(topic);
+            }
+            ("drop", Ok(_)) => {
+                self.topics.remove(&topic);
+                self.seen.remove(&topic);
+            }
+            ("switch", Ok(_)) if ask.input["disable"].is_array() => {
+                self.disabled.insert(client);
+            }
+            ("switch", Ok(_)) => {
+                self.disabled.remove(&client);
+            }
+            (op, answer) => return Err(format!("{op} came to {answer:?}")),
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, client: usize) -> Result<(), String> {
+        self.nodes.remove(&client);
+        Ok(())
+    }
+
+    fn check(&mut self, host: &mut dyn Host) -> Result<(), String> {
+        for topic in &self.topics {
+            let path = format!("topics/{topic}");
+            let place: Place = host.get_json(&path).map_err(|fault| fault.message)?;
+            if let Some(seen) = self.seen.insert(topic.clone(), place.clone())
+                && (place.term < seen.term
+                    || place.term == seen.term && place.primary != seen.primary)
+            {
+                return Err(format!("{topic}: {place:?} after {seen:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, host: &mut dyn Host, _: &[Parked]) -> Result<(), String> {
+        let usable: BTreeSet<String> = self
+            .nodes
+            .iter()
+            .filter(|it| !self.disabled.contains(it))
+            .map(|it| format!("n{it}"))
+            .collect();
+        let mut loads: BTreeMap<String, u64> = BTreeMap::new();
+        for topic in &self.topics {
+            let path = format!("topics/{topic}");
+            let place: Place = host.get_json(&path).map_err(|fault| fault.message)?;
+            let keepers: BTreeSet<&String> = place.primary.iter().chain(&place.backup).collect();
+            let is_well = keepers.len() == usable.len().min(2)
+                && keepers.iter().all(|node| usable.contains(*node));
+            if !is_well {
+                return Err(format!("{topic} is kept by {place:?} of {usable:?}"));
+            }
+            keepers
+                .into_iter()
+                .for_each(|node| *loads.entry(node.clone()).or_default() += 1);
+        }
+        for node in &usable {
+            let kept = super::keeping::load(host, node).map_err(|fault| fault.message)?;
+            if kept != loads.get(node).copied().unwrap_or(0) {
+                return Err(format!("{node} knows of {kept} topics, of {loads:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn every_topic_has_a_primary_and_a_backup_among_live_nodes_whatever_happens() {
+    chaos::check::<TwoKeepers>();
+}
