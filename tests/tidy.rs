@@ -52,7 +52,8 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ("client", &["wire", "model"]),
     ("cli", &["server", "client"]),
     ("examples", &["client"]),
-    ("guest-sdk", &[]),
+    ("guest-sdk/macros", &[]),
+    ("guest-sdk", &["guest-sdk/macros"]),
     ("plugins", &["guest-sdk"]),
     // Guests under test are plugins of another purpose.
     ("tests/guests", &["guest-sdk"]),

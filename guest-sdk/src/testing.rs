@@ -5,6 +5,7 @@ pub mod chaos;
 pub mod dice;
 mod events;
 pub mod host;
+pub mod readme;
 mod stage;
 
 pub use chaos::{Ask, Promise};

@@ -12,14 +12,11 @@ use crate::cargo::root;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Crates that become components: package and committed file.
-const GUESTS: [(&str, &str); 2] = [
-    ("zareba-plugin-lock", "plugins/dist/lock.wasm"),
-    (
-        "zareba-tests-guests-fixtures",
-        "tests/guests/dist/fixtures.wasm",
-    ),
-];
+/// Crates that become components, besides the standard recipes: package and committed file.
+const TEST_GUESTS: [(&str, &str); 1] = [(
+    "zareba-tests-guests-fixtures",
+    "tests/guests/dist/fixtures.wasm",
+)];
 
 /// Components written as text: source and committed file.
 const TEXTS: [(&str, &str); 1] = [("tests/guests/wasi.wat", "tests/guests/dist/wasi.wasm")];
@@ -40,9 +37,10 @@ pub(crate) fn run(check: bool) -> Result<()> {
         }
         bail!("guests are built for {TARGET}, which is not installed: {fix}");
     }
-    build_modules(check)?;
+    let guests = guests()?;
+    build_modules(&guests, check)?;
     let mut stale = Vec::new();
-    for (package, file) in GUESTS {
+    for (package, file) in &guests {
         let component = encode(package).with_context(|| format!("{package} to a component"))?;
         settle(file, &component, check, &mut stale)?;
     }
@@ -59,13 +57,31 @@ pub(crate) fn run(check: bool) -> Result<()> {
     Ok(())
 }
 
+/// Every crate in `plugins/`, and the guests of the tests.
+fn guests() -> Result<Vec<(String, String)>> {
+    let folder = root().join("plugins");
+    let mut guests = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let file = format!("plugins/dist/{name}.wasm");
+            guests.push((format!("zareba-plugin-{name}"), file));
+        }
+    }
+    let of_tests = TEST_GUESTS.map(|(package, file)| (package.to_owned(), file.to_owned()));
+    guests.extend(of_tests);
+    guests.sort();
+    Ok(guests)
+}
+
 /// Asks the compiler itself, so that it works without rustup too.
 fn target_is_installed() -> Result<bool> {
     let library = rustc(&["--print", "target-libdir", "--target", TARGET])?;
     Ok(Path::new(&library).is_dir())
 }
 
-fn build_modules(check: bool) -> Result<()> {
+fn build_modules(guests: &[(String, String)], check: bool) -> Result<()> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command
@@ -74,7 +90,7 @@ fn build_modules(check: bool) -> Result<()> {
         .args(["--target", TARGET])
         .arg("--target-dir")
         .arg(target_dir());
-    for (package, _) in GUESTS {
+    for (package, _) in guests {
         command.args(["--package", package]);
     }
     if check {

@@ -23,12 +23,12 @@ fn line(attribute: &Attribute) -> Option<String> {
     let Meta::NameValue(meta) = &attribute.meta else {
         return None;
     };
-    let literal = match &meta.value {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(literal),
-            ..
-        }) => literal,
-        _ => return None,
+    let Expr::Lit(ExprLit {
+        lit: Lit::Str(literal),
+        ..
+    }) = &meta.value
+    else {
+        return None;
     };
     meta.path.is_ident("doc").then(|| literal.value())
 }

@@ -310,7 +310,7 @@ fn dispatch(operations: &[Operation], queries: bool) -> Option<TokenStream> {
     let chosen = operations
         .iter()
         .filter(|it| (it.kind == Kind::Query) == queries);
-    let arms: Vec<_> = chosen.map(|operation| arm(operation)).collect();
+    let arms: Vec<_> = chosen.map(arm).collect();
     if arms.is_empty() {
         return None;
     }

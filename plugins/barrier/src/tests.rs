@@ -1,7 +1,7 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Barrier;
@@ -67,6 +67,11 @@ fn a_barrier_whose_node_is_deleted_by_hand_is_lifted() {
     let waits = host.call::<Barrier>(&one, "wait", gate()).unwrap().parked();
     host.delete_by_hand::<Barrier>("gate").unwrap();
     assert_eq!(host.answer(waits), Some(Ok(json!({}))));
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Barrier>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Nobody goes on while it is set, and nobody waits once it is lifted.

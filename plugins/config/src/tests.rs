@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::Config;
@@ -92,6 +92,11 @@ fn a_version_that_is_too_large_is_refused() {
     let input = json!({ "name": "web", "values": { "all": "x".repeat(256 << 10) } });
     let fault = host.call::<Config>(&one, "publish", input).unwrap_err();
     assert_eq!(fault.code, code::BAD_ARGUMENTS);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Config>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Every reader has one published version whole, and none older than it knows.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Counter;
@@ -98,6 +98,11 @@ fn a_config_that_is_no_number_is_named() {
         .unwrap_err();
     assert_eq!(fault.code, code::BAD_ARGUMENTS);
     assert!(fault.message.contains("min=\"low\""), "{}", fault.message);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Counter>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// What is there is what was said to have been added, within the bounds.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::DoubleBarrier;
@@ -123,6 +123,11 @@ fn three_hundred_enter_in_one_transaction() {
         .call::<DoubleBarrier>(&callers[0], "enter", enter(301))
         .unwrap_err();
     assert_eq!(fault.code, code::BAD_ARGUMENTS);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<DoubleBarrier>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Nobody enters but with all others, nobody goes before the last has left.

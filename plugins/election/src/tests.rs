@@ -1,7 +1,7 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Election;
@@ -112,6 +112,11 @@ fn observers_hear_of_every_change_however_many_they_are() {
     host.end_session::<Election>(one.session).unwrap();
     let gone = host.answer(call).unwrap().unwrap();
     assert_eq!(gone, json!({ "term": 0, "session": null, "data": null }));
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Election>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// One leader, in the order of standing, with growing terms; observers are told what is so.

@@ -1,7 +1,7 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::Fleet;
@@ -105,6 +105,11 @@ fn clients_find_those_who_said_lately_that_they_are_well() {
         .unwrap();
     let all = host.ask::<Fleet>(&a, "workers", json!({})).unwrap();
     assert_eq!(all.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Fleet>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// One master at a time, and no configuration but of the one that is.

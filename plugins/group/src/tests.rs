@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Group;
@@ -136,6 +136,11 @@ fn a_thousand_followers_are_all_told() {
             .iter()
             .all(|call| host.answer(*call).is_some_and(|it| it.is_ok()))
     );
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Group>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// The members are those whose sessions live and who have not left; who follows learns of every change.

@@ -1,7 +1,7 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Lease;
@@ -73,6 +73,11 @@ fn what_cannot_be_a_lease_is_refused() {
             .unwrap(),
         Value::Null
     );
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Lease>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// One token at a time, whoever has it, until its time is over.

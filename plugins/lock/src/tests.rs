@@ -1,8 +1,8 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
-use zareba_guest_sdk::{Caller, Fault, Host, Parked, Plugin as _, code};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
+use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::Lock;
 
@@ -232,6 +232,11 @@ fn holders_are_listed_with_those_who_wait() {
         .ask::<Lock>(&two, "holders", json!({ "name": "other" }))
         .unwrap();
     assert_eq!(none, json!([]));
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Lock>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// At most one holder, in the order of asking, with growing tokens, and never free while somebody waits.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::MultiLock;
@@ -88,6 +88,11 @@ fn two_that_want_the_same_in_another_order_do_not_wait_for_each_other() {
     host.call::<MultiLock>(&one, "release", names(&["b"]))
         .unwrap();
     assert!(host.answer(other).unwrap().is_ok());
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<MultiLock>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// One holder of each lock, all or none, and nobody passed by who wants the same.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::Queue;
@@ -158,6 +158,11 @@ fn a_delayed_item_waits_for_its_time() {
     let waits = wait(&mut host, &one);
     host.advance::<Queue>(10).unwrap();
     assert_eq!(host.answer(waits).unwrap().unwrap()["attempt"], 2);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Queue>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Nothing is lost, nothing is done twice by who says "ack", nothing is with two at once.

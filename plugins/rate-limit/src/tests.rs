@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::RateLimit;
@@ -117,6 +117,11 @@ fn a_limit_of_its_own_and_none_at_all() {
 
 const PER_SECOND: u64 = 20;
 const BURST: u64 = 6;
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<RateLimit>(env!("CARGO_MANIFEST_DIR"));
+}
 
 /// Never more than the burst and what the time has brought.
 #[derive(Default)]

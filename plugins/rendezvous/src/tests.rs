@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Rendezvous;
@@ -81,6 +81,11 @@ fn two_exchange_what_they_bring() {
         Some(Ok(json!({ "value": "b", "session": two.session })))
     );
     assert_eq!(host.paths(), ["@line"]);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Rendezvous>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Of two who exchange both get, or none; who waits for what is published gets it.

@@ -1,7 +1,7 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::RwLock;
@@ -115,6 +115,11 @@ fn more_readers_than_one_transaction_holds_all_come_in() {
             .iter()
             .all(|call| host.answer(*call).is_some_and(|it| it.is_ok()))
     );
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<RwLock>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Readers or one writer, in the order of asking, never free for who is next.

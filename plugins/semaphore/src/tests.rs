@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Semaphore;
@@ -89,6 +89,11 @@ fn a_semaphore_without_a_size_is_refused_with_what_to_do() {
     let fault = host.call::<Semaphore>(&one, "acquire", ask(1)).unwrap_err();
     assert_eq!(fault.code, code::BAD_ARGUMENTS);
     assert!(fault.message.contains("permits=N"), "{}", fault.message);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Semaphore>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Never more than there are, in the order of asking.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::{Index, Shards};
@@ -149,6 +149,11 @@ fn two_thousand_shards_are_placed_in_one_transaction() {
     let input = json!({ "index": "more", "shards": ["1"], "replication": 1 });
     let fault = host.call::<Shards>(&sessions[0], "add", input).unwrap_err();
     assert_eq!(fault.code, code::BAD_ARGUMENTS);
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Shards>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Shards are on live nodes only, on as many as there can be, and every node knows its own.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos};
+use zareba_guest_sdk::testing::{Ask, Dice, MemoryHost, Promise, chaos, readme};
 use zareba_guest_sdk::{Caller, Fault, Host, Parked};
 
 use super::{Place, Topics};
@@ -119,6 +119,11 @@ fn a_node_with_many_topics_gives_all_of_them_up_and_others_hear_of_it() {
         );
     }
     assert!(!host.paths().iter().any(|path| path.starts_with("kept/a")));
+}
+
+#[test]
+fn the_readme_says_what_the_plugin_says() {
+    readme::check::<Topics>(env!("CARGO_MANIFEST_DIR"));
 }
 
 /// Every topic is kept by two live nodes if there are two, and terms grow with primaries.

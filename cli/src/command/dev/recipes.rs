@@ -13,11 +13,36 @@ struct Recipe {
     component: &'static [u8],
 }
 
-const RECIPES: [Recipe; 1] = [Recipe {
-    name: "lock",
-    mount: "/locks",
-    component: include_bytes!("../../../../plugins/dist/lock.wasm"),
-}];
+/// A recipe whose component is in `plugins/dist/`.
+macro_rules! recipe {
+    ($name:literal, $mount:literal) => {
+        Recipe {
+            name: $name,
+            mount: $mount,
+            component: include_bytes!(concat!("../../../../plugins/dist/", $name, ".wasm")),
+        }
+    };
+}
+
+const RECIPES: [Recipe; 17] = [
+    recipe!("lock", "/locks"),
+    recipe!("rwlock", "/rwlocks"),
+    recipe!("semaphore", "/semaphores"),
+    recipe!("multilock", "/multilocks"),
+    recipe!("election", "/elections"),
+    recipe!("barrier", "/barriers"),
+    recipe!("double-barrier", "/double-barriers"),
+    recipe!("queue", "/queues"),
+    recipe!("counter", "/counters"),
+    recipe!("group", "/groups"),
+    recipe!("config", "/configs"),
+    recipe!("rendezvous", "/rendezvous"),
+    recipe!("lease", "/leases"),
+    recipe!("rate-limit", "/rate-limits"),
+    recipe!("shards", "/shards"),
+    recipe!("topics", "/topics"),
+    recipe!("fleet", "/fleet"),
+];
 
 /// How long compiling on a quorum may take.
 const READY_PATIENCE: Duration = Duration::from_secs(30);
