@@ -31,18 +31,23 @@ fn of(op: Op) -> Change {
     }
 }
 
+/// A request, with its word, its place and why it is refused.
+type Case = (Op, &'static str, &'static str, Option<ErrorCode>);
+
 /// Every kind of request that changes something, in an order in which each but the refused ones goes
-/// well; with its word, its place and what comes of it.
-fn requests() -> Vec<(Op, &'static str, &'static str, Option<ErrorCode>)> {
+/// well.
+fn requests() -> Vec<Case> {
+    let mut all = changes();
+    all.extend(of_everybodys());
+    all
+}
+
+fn changes() -> Vec<Case> {
     let large = Op::Write(Write::Change(Change::Set {
         path: path("/a"),
         data: Bytes::from(vec![0; (1 << 20) + 1]),
         version: None,
     }));
-    let quota = Quota {
-        nodes_hard: Some(9),
-        ..Quota::default()
-    };
     let set_acl = Change::SetAcl {
         path: path("/a"),
         acl: Acl::open(),
@@ -53,16 +58,6 @@ fn requests() -> Vec<(Op, &'static str, &'static str, Option<ErrorCode>)> {
         version: None,
     };
     let two = vec![of(set("/a", "x")), of(delete("/none"))];
-    let unmount = |at| plugin(PluginOp::Unmount { path: path(at) });
-    let token = EnsembleOp::AddToken {
-        token: JoinToken {
-            hash: Sha256([1; 32]),
-            voter: true,
-            expires: 0,
-            taken: None,
-        },
-        ttl_ms: 0,
-    };
     vec![
         (create("/a", CreateMode::Persistent), "create", "/a", None),
         (
@@ -78,6 +73,26 @@ fn requests() -> Vec<(Op, &'static str, &'static str, Option<ErrorCode>)> {
         (change(set_acl), "set-acl", "/a", None),
         (multi(two), "multi", "/a", Some(ErrorCode::NoNode)),
         (multi(vec![of(set("/a", "y"))]), "multi", "/a", None),
+    ]
+}
+
+/// What concerns others too, the last of which ends the session.
+fn of_everybodys() -> Vec<Case> {
+    let quota = Quota {
+        nodes_hard: Some(9),
+        ..Quota::default()
+    };
+    let unmount = |at| plugin(PluginOp::Unmount { path: path(at) });
+    let token = EnsembleOp::AddToken {
+        token: JoinToken {
+            hash: Sha256([1; 32]),
+            voter: true,
+            expires: 0,
+            taken: None,
+        },
+        ttl_ms: 0,
+    };
+    vec![
         (
             Op::Write(Write::SetQuota {
                 path: path("/a"),

@@ -211,7 +211,7 @@ fn a_mount_that_fails_now_and_then_stays_in_service() {
                 timeout_ms: None,
             }),
             // The seed differs from call to call.
-            GuestEntry::Event(_) if invocation.seed % 2 == 0 => {
+            GuestEntry::Event(_) if invocation.seed.is_multiple_of(2) => {
                 let fault = zareba_model::Fault::new(ErrorCode::PluginTrap, "it traps");
                 Err(GuestFailure::Broken(fault))
             }
