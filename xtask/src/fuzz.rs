@@ -38,8 +38,10 @@ pub(crate) fn run(fuzz: &Fuzz) -> Result<()> {
         corpus("unpack", target, &folder).run()?;
         let call = fuzz.call(target, &folder);
         let mut command = Command::new("rustup");
+        // The cargo that runs this program would otherwise be taken for the toolchain's.
         let status = command
             .args(&call)
+            .env_remove("CARGO")
             .current_dir(root().join("fuzz"))
             .status()
             .context("rustup, which finds the nightly compiler and cargo-fuzz")?;

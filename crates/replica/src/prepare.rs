@@ -149,7 +149,10 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             Change::Check { .. } => {
                 return self.allow(principals, path.as_str(), Permissions::READ);
             }
-            Change::SetAcl { .. } if path.as_str() == RESERVED => {
+            // Who may call a plugin is said by who mounts it.
+            Change::SetAcl { .. }
+                if path.as_str() == RESERVED || self.world.mount(path.as_str()).is_some() =>
+            {
                 return self.administer(principals);
             }
             _ => self.may_be_changed(path)?,

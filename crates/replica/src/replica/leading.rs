@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use zareba_model::limits::{PROPOSALS_OUTSTANDING_MAX, SESSION_RESULTS_MAX, TXN_BYTES_MAX};
 use zareba_model::{
     Cause, DigestMark, ErrorCode, Fault, Forward, Password, Refused, Relay, ServerId, SessionId,
-    Sha256, Txn, ZnodePath, Zxid,
+    Sha256, Txn, Xid, ZnodePath, Zxid,
 };
 use zareba_wire::encode_txn;
 
@@ -151,12 +151,8 @@ impl<P: PluginRuntime> Replica<P> {
         {
             return Some(None);
         }
-        let kept = tree
-            .session(session)
-            .map_or(0, |session| session.results.len());
-        if kept >= SESSION_RESULTS_MAX {
-            let why = format!("{kept} answers of session {session} are not acknowledged yet");
-            return Some(Some(Fault::new(ErrorCode::Throttled, why)));
+        if let Some(fault) = self.too_many_kept(forward) {
+            return Some(Some(fault));
         }
         if xid <= tree.acked(session) {
             let why = format!("request {} was answered and acknowledged before", xid.0);
@@ -172,6 +168,23 @@ impl<P: PluginRuntime> Replica<P> {
             return Some(Some(Fault::new(ErrorCode::SystemError, why)));
         }
         None
+    }
+
+    /// A refusal if the session has too many answers that its client has not acknowledged, with this
+    /// request neither: an acknowledgement that is refused with its request would never be known.
+    fn too_many_kept(&self, forward: &Forward) -> Option<Fault> {
+        let results = &self.world.tree.session(forward.session)?.results;
+        if results.len() < SESSION_RESULTS_MAX {
+            return None;
+        }
+        let waits = |xid: &&Xid| !forward.acked.contains(**xid);
+        let kept = results.keys().filter(waits).count();
+        if kept < SESSION_RESULTS_MAX {
+            return None;
+        }
+        let session = forward.session;
+        let why = format!("{kept} answers of session {session} are not acknowledged yet");
+        Some(Fault::new(ErrorCode::Throttled, why))
     }
 
     fn refuse(

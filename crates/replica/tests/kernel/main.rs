@@ -8,11 +8,17 @@
 )]
 
 mod access;
+mod audit;
+mod durable;
 mod ends;
+mod guests;
+mod limits;
 mod local;
 mod model;
+mod plugins;
 mod property;
 mod quotas;
 mod solo;
 mod subtrees;
+mod trio;
 mod watches;

@@ -1,4 +1,5 @@
-//! Random operations of several sessions against the model: every answer, every stat, every refusal.
+//! Random operations of several sessions against the model: every answer, every stat, every refusal. At
+//! random steps the server starts again from its disk, and everything must be as it was.
 //!
 //! `ZAREBA_STEPS=1000000 cargo test --release -p zareba-replica --test kernel property` goes on for
 //! longer; a failure names its seed, and `ZAREBA_SEED` runs that one alone.
@@ -15,6 +16,9 @@ use super::solo::{Solo, path, principal};
 
 /// Steps of one seed: trees stay small enough that operations meet.
 const STEPS: usize = 2_000;
+
+/// Steps between two restarts, about: some find an image, some the log alone.
+const RESTART_ONCE_IN: u64 = 300;
 
 struct Random(u64);
 
@@ -127,6 +131,7 @@ struct Run {
     model: Model,
     clients: Vec<ConnectionId>,
     random: Random,
+    restarts: u64,
 }
 
 impl Run {
@@ -138,10 +143,14 @@ impl Run {
             model: Model::new(),
             clients,
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            restarts: 0,
         }
     }
 
     fn step(&mut self) {
+        if self.random.below(RESTART_ONCE_IN) == 0 {
+            self.restart();
+        }
         let place = self.random.below(self.clients.len() as u64) as usize;
         let client = self.clients[place];
         let at = At {
@@ -170,6 +179,33 @@ impl Run {
             self.solo.pass(10);
             self.model.tick(self.solo.wall_ms(), &mut zxid);
             assert_eq!(self.solo.tree().applied(), zxid, "what ends by itself");
+        }
+    }
+
+    /// The server starts again from its disk, with the same tree, and its clients come back.
+    fn restart(&mut self) {
+        let before = (self.solo.tree().applied(), self.solo.tree().digest());
+        self.solo.restart();
+        let after = (self.solo.tree().applied(), self.solo.tree().digest());
+        assert_eq!(after, before, "what was on the disk is there again");
+        assert_eq!(self.solo.tree().recomputed_digest(), after.1);
+        self.solo.lead();
+        for client in &mut self.clients {
+            *client = self.solo.come_back(*client, after.0, Vec::new(), &[]);
+            assert!(self.solo.told(*client).welcome.is_some());
+        }
+        self.restarts += 1;
+        let client = self.clients[0];
+        let paths: Vec<_> = self.model.nodes.keys().map(|text| path(text)).collect();
+        for path in paths {
+            let (expected, watch) = (self.model.get(&path), false);
+            let got = Op::Read(Read::Get {
+                path: path.clone(),
+                watch,
+            });
+            self.compare(client, got, expected);
+            let expected = self.model.acl(&path);
+            self.compare(client, Op::Read(Read::Acl { path }), expected);
         }
     }
 
@@ -269,6 +305,7 @@ fn every_answer_is_the_models() {
         Some(seed) => seed..seed + 1,
         None => 0..steps.div_ceil(STEPS as u64),
     };
+    let mut restarts = 0;
     for seed in seeds.clone() {
         let mut run = Run::new(seed);
         let all = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -285,7 +322,8 @@ fn every_answer_is_the_models() {
             all.is_ok(),
             "seed {seed}: ZAREBA_SEED={seed} cargo test -p zareba-replica --test kernel property"
         );
+        restarts += run.restarts;
     }
     let steps = (seeds.end - seeds.start) * STEPS as u64;
-    println!("{steps} steps, every answer the model's");
+    println!("{steps} steps, {restarts} restarts, every answer the model's");
 }

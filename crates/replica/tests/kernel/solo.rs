@@ -5,30 +5,15 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use zareba_model::{
     Acked, Acl, Answer, Change, CreateMode, ErrorCode, Event, Fault, Op, Outcome, Password,
-    Principal, Read, ServerId, SessionId, Sha256, WatchSpec, Write, Xid, ZnodePath, Zxid,
+    Principal, Read, ServerId, SessionId, WatchSpec, Write, Xid, ZnodePath, Zxid,
 };
-use zareba_replica::plugin::{GuestAnswer, GuestFailure, Invocation, PluginRuntime, Stage};
-use zareba_replica::recovery::{RecoveredLog, Recovery};
-use zareba_replica::{Config, ConnectionId, ImageWrite, Input, Now, Output, Replica};
-use zareba_wire::{Hello, ServerMessage, SessionKind, Welcome};
+use zareba_replica::{AuditRecord, Config, ConnectionId, Input, Now, Output, Replica};
+use zareba_tree::{Record, RecordKey};
+use zareba_wire::{Hello, ServerMessage, SessionKind, Welcome, encode_record};
 use zareba_zab::Role;
 
-/// Nobody calls a plugin here.
-struct NoPlugins;
-
-impl PluginRuntime for NoPlugins {
-    fn is_ready(&self, _: &Sha256) -> bool {
-        false
-    }
-
-    fn invoke(
-        &mut self,
-        _: &Invocation,
-        _: Box<dyn Stage>,
-    ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
-        unreachable!("no plugin is mounted")
-    }
-}
+use super::durable::Durable;
+use super::guests::{Guest, Guests, description};
 
 /// What one client has been told.
 #[derive(Debug, Default)]
@@ -39,9 +24,12 @@ pub(crate) struct Told {
     pub(crate) goodbye: Option<Fault>,
 }
 
-/// A server that leads itself.
+/// A server that leads itself, or one of several.
 pub(crate) struct Solo {
-    replica: Replica<NoPlugins>,
+    replica: Replica<Guests>,
+    config: Config,
+    guest: Option<Guest>,
+    pub(crate) durable: Durable,
     now: Now,
     outputs: Vec<Output>,
     told: BTreeMap<ConnectionId, Told>,
@@ -52,6 +40,10 @@ pub(crate) struct Solo {
     writes: Vec<Input>,
     /// Paths of quotas that were warned of.
     pub(crate) warned: Vec<String>,
+    /// What was written down of requests.
+    pub(crate) audited: Vec<AuditRecord>,
+    /// What other servers are to be told.
+    pub(crate) sent: Vec<(ServerId, Input)>,
 }
 
 pub(crate) fn path(text: &str) -> ZnodePath {
@@ -107,23 +99,40 @@ pub(crate) fn exists(at: &str, watch: bool) -> Op {
 
 impl Solo {
     pub(crate) fn start() -> Self {
+        Self::with_guest(None)
+    }
+
+    /// A server whose plugins all are this guest.
+    pub(crate) fn with_guest(guest: Option<Guest>) -> Self {
         let me = ServerId(1);
-        let log = RecoveredLog {
-            may_vote: true,
-            ..RecoveredLog::default()
-        };
-        let recovery = Recovery::new(Zxid::ZERO, Zxid::ZERO, None);
-        let recovered = recovery.finish(log).unwrap();
-        let mut config = Config::new(zareba_zab::Config::new(me, [me]));
-        config.checkpoint_txns = u64::MAX;
+        let mut solo = Self::member(me, &[me], guest, Durable::default());
+        solo.lead();
+        solo
+    }
+
+    /// A server of an ensemble, as it starts from its disk.
+    pub(crate) fn member(
+        me: ServerId,
+        members: &[ServerId],
+        guest: Option<Guest>,
+        durable: Durable,
+    ) -> Self {
+        let mut config = Config::new(zareba_zab::Config::new(me, members.iter().copied()));
+        config.checkpoint_txns = 64;
+        config.checkpoint_batch = 16;
+        config.audits = true;
         let now = Now {
             wall_ms: 1_700_000_000_000,
             ..Now::default()
         };
         let mut outputs = Vec::new();
-        let replica = Replica::new(config, recovered, NoPlugins, now, &mut outputs);
-        let mut solo = Self {
+        let (begin, runtime) = (durable.recover(), Guests(guest));
+        let replica = Replica::new(config.clone(), begin, runtime, now, &mut outputs);
+        Self {
             replica,
+            config,
+            guest,
+            durable,
             now,
             outputs,
             told: BTreeMap::new(),
@@ -132,11 +141,53 @@ impl Solo {
             disk_waits: false,
             writes: Vec::new(),
             warned: Vec::new(),
-        };
-        while !matches!(solo.replica.role(), Role::Leading { .. }) {
-            solo.pass(10);
+            audited: Vec::new(),
+            sent: Vec::new(),
         }
-        solo
+    }
+
+    /// Time passes until this server leads.
+    pub(crate) fn lead(&mut self) {
+        while !matches!(self.replica.role(), Role::Leading { .. }) {
+            self.pass(10);
+        }
+    }
+
+    /// The process ends and starts again from its disk; all connections are gone.
+    pub(crate) fn restart(&mut self) {
+        assert!(
+            self.writes.is_empty(),
+            "what waits for the disk would be lost"
+        );
+        let (begin, runtime) = (self.durable.recover(), Guests(self.guest));
+        self.outputs.clear();
+        let config = self.config.clone();
+        self.replica = Replica::new(config, begin, runtime, self.now, &mut self.outputs);
+    }
+
+    /// A record of the image becomes another one behind the server's back, which starts from it and
+    /// leads again.
+    pub(crate) fn write_into_the_image(&mut self, key: Bytes, record: Bytes) {
+        let (records, _) = self.tree().records_after(None, usize::MAX);
+        let encoded = |(key, record): (RecordKey, Record)| {
+            (
+                encode_record(&key).unwrap(),
+                encode_record(&record).unwrap(),
+            )
+        };
+        let mut image: BTreeMap<_, _> = records.into_iter().map(encoded).collect();
+        assert!(
+            image.insert(key, record).is_some(),
+            "there is such a record"
+        );
+        self.durable.replace_image(image, self.tree().applied());
+        self.restart();
+        self.lead();
+    }
+
+    /// What this server is.
+    pub(crate) fn role(&self) -> Role {
+        self.replica.role()
     }
 
     /// Time passes, a tick for each ten milliseconds.
@@ -231,14 +282,19 @@ impl Solo {
 
     /// A client asks; it is answered now unless the disk waits.
     pub(crate) fn send(&mut self, connection: ConnectionId, op: Op) -> Xid {
+        let last = self.xids.get(&connection).copied().unwrap_or(0);
+        self.send_acking(connection, last, op)
+    }
+
+    /// The same, with the newest answer that has reached the client.
+    pub(crate) fn send_acking(&mut self, connection: ConnectionId, acked: u64, op: Op) -> Xid {
         let last = self.xids.entry(connection).or_default();
-        let acked = Acked::up_to(Xid(*last));
         *last += 1;
         let xid = Xid(*last);
         self.give(Input::Request {
             connection,
             xid,
-            acked,
+            acked: Acked::up_to(Xid(acked)),
             op,
         });
         xid
@@ -268,6 +324,12 @@ impl Solo {
 
     /// A client proves one more identity.
     pub(crate) fn identify(&mut self, connection: ConnectionId, who: &str) {
+        let answer = self.try_to_identify(connection, who);
+        assert!(matches!(answer, Ok(Outcome::Authenticated(_))));
+    }
+
+    /// The same, if there is room for it.
+    pub(crate) fn try_to_identify(&mut self, connection: ConnectionId, who: &str) -> Answer {
         let last = self.xids.entry(connection).or_default();
         let acked = Acked::up_to(Xid(*last));
         *last += 1;
@@ -279,7 +341,7 @@ impl Solo {
             result: Ok(vec![principal(who)]),
         });
         let answer = self.told(connection).answers.remove(&xid);
-        assert!(matches!(answer, Some(Ok(Outcome::Authenticated(_)))));
+        answer.expect("a proof is answered")
     }
 
     /// Everything that waits for the disk is durable now.
@@ -289,7 +351,7 @@ impl Solo {
         }
     }
 
-    fn give(&mut self, input: Input) {
+    pub(crate) fn give(&mut self, input: Input) {
         let mut inputs = vec![input];
         while !inputs.is_empty() {
             for input in std::mem::take(&mut inputs) {
@@ -304,13 +366,39 @@ impl Solo {
 
     fn carry_out(&mut self, output: Output) -> Option<Input> {
         match output {
-            Output::Persist { token, .. } if self.disk_waits => {
-                self.writes.push(Input::Persisted(token));
+            Output::Persist { token, write } => {
+                self.durable.persist(write);
+                let written = Input::Persisted(token);
+                match self.disk_waits {
+                    true => self.writes.push(written),
+                    false => return Some(written),
+                }
                 None
             }
-            Output::Persist { token, .. } => Some(Input::Persisted(token)),
-            Output::Image(ImageWrite::Batch { .. } | ImageWrite::Finish { .. }) => {
+            Output::Image(write) => {
+                self.durable.write_image(write);
                 Some(Input::ImageWritten)
+            }
+            Output::Compile { sha256, .. } => {
+                let result = Ok(description());
+                Some(Input::Compiled { sha256, result })
+            }
+            Output::SendZab { to, message } => {
+                let from = self.config.zab.me;
+                for to in to {
+                    let message = message.clone();
+                    self.sent.push((to, Input::Zab { from, message }));
+                }
+                None
+            }
+            Output::SendRelay { to, relay } => {
+                let from = self.config.zab.me;
+                self.sent.push((to, Input::Relay { from, relay }));
+                None
+            }
+            Output::Audit(record) => {
+                self.audited.push(record);
+                None
             }
             Output::Send {
                 connection,
@@ -324,7 +412,7 @@ impl Solo {
                 None
             }
             Output::Role(_) | Output::Ensemble(_) | Output::Close { .. } => None,
-            other => panic!("a server alone has nobody to do this with: {other:?}"),
+            other => panic!("nothing here does this: {other:?}"),
         }
     }
 
