@@ -411,6 +411,27 @@ async fn one_identity_has_so_many_sessions_here_and_others_are_not_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hello_with_more_claims_than_a_session_has_identities_is_refused() {
+    let home = Home::new();
+    let server = home.start().await;
+    serving(&server).await;
+    let claims = |count: usize| -> Vec<Claim> {
+        let claim = |number| Claim {
+            scheme: "digest".to_owned(),
+            credential: Credential(format!("user{number}:secret")),
+        };
+        (0..count).map(claim).collect()
+    };
+    let mut greedy = RawClient::connect(&home, &server).await;
+    let refused = greedy.greet(claims(limits::IDENTITIES_MAX + 1)).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::TooLarge);
+    greedy.connection.closed().await;
+    let mut modest = RawClient::connect(&home, &server).await;
+    modest.greet(claims(limits::IDENTITIES_MAX)).await.unwrap();
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_data_directory_serves_one_server_at_a_time() {
     let home = Home::new();
     let server = home.start().await;
