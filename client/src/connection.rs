@@ -110,7 +110,7 @@ impl Dialer {
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // A replayed request would be executed before its session is known: no 0-RTT.
         tls.enable_early_data = false;
-        // Servers give no tickets, and room for some would be held for each client.
+        // Room for tickets would be held for each client, and a server remembers only its last few.
         tls.resumption = Resumption::disabled();
         let quic = QuicClientConfig::try_from(tls).map_err(untrusted)?;
         let mut config = quinn::ClientConfig::new(Arc::new(quic));

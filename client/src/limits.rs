@@ -83,8 +83,9 @@ pub(crate) const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const REGISTER_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Connections to one server that have a socket each before any is shared: a few busy sessions have as
-/// many buffers in the kernel and tasks that read, while the most that their sockets take stays small.
-pub(crate) const SPREAD: usize = 4;
+/// many buffers in the kernel and tasks that read, which they need (eleven on four sockets read about
+/// a fifth less, see benches/README.md), while the most that their sockets take stays small.
+pub(crate) const SPREAD: usize = 8;
 
 /// Connections on one socket. A small event for each of them, all at once, fits into the 208 KiB that
 /// Linux gives a socket by default; and of the socket's own 2 MiB there are 9 KiB for each.

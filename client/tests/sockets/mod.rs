@@ -28,12 +28,12 @@ async fn is_served((client, peer): &mut (Client, Peer)) {
 async fn many_sessions_share_few_sockets_and_each_is_served() {
     let authority = Authority::new();
     let server = FakeServer::start(1, &authority);
-    let mut crowd = crowd(&authority, &server, 24).await;
+    let mut crowd = crowd(&authority, &server, 32).await;
     let ports: BTreeSet<_> = crowd
         .iter()
         .map(|(_, peer)| peer.connection.remote_address().port())
         .collect();
-    assert!(ports.len() <= 6, "{ports:?}");
+    assert!(ports.len() <= 12, "{ports:?}");
     for session in &mut crowd {
         is_served(session).await;
     }
@@ -43,7 +43,7 @@ async fn many_sessions_share_few_sockets_and_each_is_served() {
 async fn a_session_that_is_cut_off_leaves_the_others_on_its_socket_alone() {
     let authority = Authority::new();
     let server = FakeServer::start(1, &authority);
-    let mut crowd = crowd(&authority, &server, 12).await;
+    let mut crowd = crowd(&authority, &server, 16).await;
     let (cut, peer) = crowd.remove(0);
     let port = peer.connection.remote_address().port();
     let mut on_same = |(_, peer): &(Client, Peer)| peer.connection.remote_address().port() == port;
@@ -63,7 +63,7 @@ async fn a_session_that_is_cut_off_leaves_the_others_on_its_socket_alone() {
 async fn sessions_on_one_socket_show_certificates_of_their_own() {
     let authority = Authority::new();
     let server = FakeServer::start(1, &authority);
-    let _others = crowd(&authority, &server, 8).await;
+    let _others = crowd(&authority, &server, 12).await;
     let mut shown = BTreeSet::new();
     for name in ["app", "operator"] {
         let (certificate, key) = authority.issue_client(name);
@@ -92,14 +92,14 @@ fn a_client_whose_runtime_has_ended_does_not_stop_those_of_another() {
         let _entered = servers.enter();
         FakeServer::start(1, &authority)
     };
-    let old = ended.block_on(crowd(&authority, &server, 6));
-    let mut crowd = living.block_on(crowd(&authority, &server, 6));
+    let old = ended.block_on(crowd(&authority, &server, 10));
+    let mut crowd = living.block_on(crowd(&authority, &server, 10));
     ended.shutdown_background();
     for (client, _) in &old {
         let refused = living.block_on(client.get("/a")).unwrap_err();
         assert!(matches!(refused, Error::Closed), "{refused:?}");
     }
-    crowd.extend(living.block_on(self::crowd(&authority, &server, 6)));
+    crowd.extend(living.block_on(self::crowd(&authority, &server, 10)));
     for session in &mut crowd {
         living.block_on(is_served(session));
     }
