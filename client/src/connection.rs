@@ -1,14 +1,14 @@
 //! One QUIC connection with its one stream: how it is dialled and how a session enters over it.
 //! Knows no request.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TransportConfig};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, TransportConfig};
 use rustls::RootCertStore;
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use zareba_wire::{
 
 use crate::config::{ClientCertificate, Profile};
 use crate::pinned::Pinned;
-use crate::refusal::Refusal;
+use crate::socket::Place;
 use crate::{Error, clock, limits};
 
 /// How to dial any server of an ensemble.
@@ -45,9 +45,8 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Guard {
     connection: Connection,
-    refusal: Refusal,
-    /// Kept so that its task lives as long as the connection.
-    _endpoint: Endpoint,
+    /// Kept so that the socket lives as long as the connection.
+    place: Place,
 }
 
 /// The messages that come in.
@@ -111,6 +110,8 @@ impl Dialer {
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // A replayed request would be executed before its session is known: no 0-RTT.
         tls.enable_early_data = false;
+        // Room for tickets would be held for each client, and a server remembers only its last few.
+        tls.resumption = Resumption::disabled();
         let quic = QuicClientConfig::try_from(tls).map_err(untrusted)?;
         let mut config = quinn::ClientConfig::new(Arc::new(quic));
         config.transport_config(Arc::new(transport()));
@@ -170,26 +171,25 @@ impl Dialer {
         let address = addresses
             .next()
             .ok_or_else(|| unreachable("the name has no address"))?;
-        let (endpoint, refusal) = local_endpoint(address).map_err(unreachable)?;
-        let connecting = endpoint
-            .connect_with(self.config.clone(), address, &self.server_name)
-            .map_err(unreachable)?;
-        let connection = tokio::select! {
-            connected = connecting => connected.map_err(unreachable)?,
-            () = refusal.happened() => return Err(unreachable("nobody listens there")),
+        let (mut place, connecting) =
+            Place::connect(&self.config, address, &self.server_name).map_err(unreachable)?;
+        let connected = tokio::select! {
+            connected = connecting => connected,
+            () = place.refused() => return Err(unreachable("nobody listens there")),
         };
-        let (mut send, stream) = connection.open_bi().await.map_err(unreachable)?;
+        if connected.as_ref().err().is_none_or(is_servers_word) {
+            place.heard();
+        }
+        let connection = connected.map_err(unreachable)?;
+        let guard = Guard { connection, place };
+        let (mut send, stream) = guard.connection.open_bi().await.map_err(unreachable)?;
         let hello_sent = clock::now();
         send.write_chunk(first).await.map_err(unreachable)?;
         Ok(Link {
             hello_sent,
             send,
             recv: Receiver::new(stream),
-            guard: Guard {
-                connection,
-                refusal,
-                _endpoint: endpoint,
-            },
+            guard,
         })
     }
 }
@@ -212,7 +212,16 @@ impl Guard {
 
     /// Returns once nobody listens at the server's address any more.
     pub(crate) async fn refused(&self) {
-        self.refusal.happened().await;
+        self.place.refused().await;
+    }
+
+    /// The connection is of no more use; if not by the server's own word, nor is its socket to those
+    /// who dial now.
+    pub(crate) fn lost(&mut self) {
+        let reason = self.connection.close_reason();
+        if !reason.as_ref().is_some_and(is_servers_word) {
+            self.place.lost();
+        }
     }
 }
 
@@ -295,17 +304,17 @@ fn transport() -> TransportConfig {
     transport
 }
 
-/// A socket of its own for each connection, so that refusals can be told apart.
-fn local_endpoint(server: SocketAddr) -> std::io::Result<(Endpoint, Refusal)> {
-    let any: SocketAddr = match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any)?;
-    let refusal = Refusal::watch(&socket, server)?;
-    let runtime = Arc::new(quinn::TokioRuntime);
-    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, runtime)?;
-    Ok((endpoint, refusal))
+/// The connection has ended by something that the server sent, so that the way there is whole.
+fn is_servers_word(error: &ConnectionError) -> bool {
+    use ConnectionError as Error;
+    match error {
+        Error::TimedOut | Error::LocallyClosed | Error::CidsExhausted => false,
+        Error::VersionMismatch
+        | Error::TransportError(_)
+        | Error::ConnectionClosed(_)
+        | Error::ApplicationClosed(_)
+        | Error::Reset => true,
+    }
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

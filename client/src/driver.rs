@@ -115,7 +115,7 @@ impl Driver {
         let Link {
             send,
             recv,
-            guard,
+            mut guard,
             hello_sent,
         } = link;
         tracing::debug!(session = %welcome.session, server = %welcome.server, "attached");
@@ -135,6 +135,9 @@ impl Driver {
         };
         tracing::debug!(session = %welcome.session, server = %welcome.server, ?end, "detached");
         self.session.lost();
+        if matches!(end, LinkEnd::Lost(_)) {
+            guard.lost();
+        }
         drop(guard);
         if self.config.follow_members {
             let known = self.session.members();

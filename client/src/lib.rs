@@ -35,6 +35,9 @@
 //! one, and after two thirds of the timeout if it is alive but does not bring the leader's word, whatever else it
 //! answers or tells.
 //!
+//! Sessions of one runtime share a few UDP sockets to each server, by themselves: a process may hold
+//! thousands of them. What one session does or suffers does not touch the others.
+//!
 //! Plugins are deployed and called like this:
 //!
 //! ```no_run
@@ -151,6 +154,8 @@ mod driver;
 mod connection;
 
 mod refusal;
+
+mod socket;
 
 mod error;
 pub use error::Error;

@@ -82,6 +82,19 @@ pub(crate) const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the registration of a component is tried while servers compile it.
 pub(crate) const REGISTER_PATIENCE: Duration = Duration::from_secs(120);
 
+/// Connections to one server that have a socket each before any is shared: a few busy sessions have as
+/// many buffers in the kernel and tasks that read, which they need (eleven on four sockets read about
+/// a fifth less, see benches/README.md), while the most that their sockets take stays small.
+pub(crate) const SPREAD: usize = 8;
+
+/// Connections on one socket. A small event for each of them, all at once, fits into the 208 KiB that
+/// Linux gives a socket by default; and of the socket's own 2 MiB there are 9 KiB for each.
+pub(crate) const SHARERS_MAX: usize = 256;
+
+/// What a socket should hold in each direction, as at the servers. The kernel silently grants less if
+/// its limits say so.
+pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
 const _: () = {
     assert!(OUTSTANDING_MAX < WINDOW_MAX);
     assert!(OUTSTANDING_MAX + REMOVALS_MAX < SESSION_OUTSTANDING_MAX);

@@ -9,40 +9,75 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
+#[cfg(target_os = "linux")]
+use tokio::{sync::watch, task::AbortHandle};
+
 /// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Refusal {
+    /// Told once, because the kernel tells an error to one reader, and many share the socket.
     #[cfg(target_os = "linux")]
-    socket: tokio::net::UdpSocket,
+    happened: watch::Receiver<bool>,
+    #[cfg(target_os = "linux")]
+    watcher: AbortHandle,
 }
 
 #[cfg(target_os = "linux")]
 impl Refusal {
-    /// Binds the socket to the server's address and watches it.
+    /// Binds the socket to the server's address and watches it, in a task of the current runtime.
     pub(crate) fn watch(socket: &UdpSocket, server: SocketAddr) -> io::Result<Self> {
         socket.connect(server)?;
         let socket = socket.try_clone()?;
         socket.set_nonblocking(true)?;
         let socket = tokio::net::UdpSocket::from_std(socket)?;
-        Ok(Self { socket })
+        let (tell, happened) = watch::channel(false);
+        let watcher = tokio::spawn(async move {
+            until_refused(&socket).await;
+            tell.send_replace(true);
+        });
+        Ok(Self {
+            happened,
+            watcher: watcher.abort_handle(),
+        })
+    }
+
+    /// Whether the server's host has refused a datagram.
+    pub(crate) fn has_happened(&self) -> bool {
+        *self.happened.borrow()
     }
 
     /// Returns once the server's host has refused a datagram.
     pub(crate) async fn happened(&self) {
-        let interest = tokio::io::Interest::ERROR;
-        while self.socket.ready(interest).await.is_ok() {
-            // The error may be gone again, taken by a send; the next datagram brings another.
-            if let Ok(Some(error)) = self.socket.take_error()
-                && error.kind() == io::ErrorKind::ConnectionRefused
-            {
-                return;
-            }
-            // Readiness has been used up; the next error sets it again.
-            let used_up = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-            let _would_block = self.socket.try_io(interest, used_up);
+        let mut happened = self.happened.clone();
+        if happened.wait_for(|it| *it).await.is_err() {
+            // Nobody watches any more, as when the runtime ends.
+            std::future::pending().await
         }
-        std::future::pending().await
     }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Refusal {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
+#[cfg(target_os = "linux")]
+async fn until_refused(socket: &tokio::net::UdpSocket) {
+    let interest = tokio::io::Interest::ERROR;
+    while socket.ready(interest).await.is_ok() {
+        // The error may be gone again, taken by a send; the next datagram brings another.
+        if let Ok(Some(error)) = socket.take_error()
+            && error.kind() == io::ErrorKind::ConnectionRefused
+        {
+            return;
+        }
+        // Readiness has been used up; the next error sets it again.
+        let used_up = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        let _would_block = socket.try_io(interest, used_up);
+    }
+    std::future::pending().await
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -50,6 +85,11 @@ impl Refusal {
     /// Nothing can be watched here.
     pub(crate) fn watch(_: &UdpSocket, _: SocketAddr) -> io::Result<Self> {
         Ok(Self {})
+    }
+
+    /// Nobody knows.
+    pub(crate) fn has_happened(&self) -> bool {
+        false
     }
 
     /// Never returns.

@@ -15,6 +15,7 @@ mod local;
 mod operations;
 mod plugins;
 mod relay;
+mod sockets;
 mod watches;
 
 use std::time::{Duration, Instant};

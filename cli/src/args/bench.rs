@@ -138,8 +138,7 @@ pub(crate) struct IdleSessions {
 /// Where a measurement's many sessions live.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Crowd {
-    /// Processes that hold the sessions. Each session takes two open files of its process: see
-    /// `ulimit -n`.
+    /// Processes that hold the sessions, so that none is the bottleneck. Sessions of one process share its sockets.
     #[arg(long, default_value_t = 3)]
     pub(crate) processes: usize,
 }

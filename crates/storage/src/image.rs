@@ -297,6 +297,11 @@ impl Image {
 /// The tree is in memory: the image is read once, at start, so a cache would only take memory.
 const CACHE_BYTES: u64 = 4 << 20;
 
+/// Records that wait in memory to be written as one table. The tree has them too, so that the engine's usual
+/// 64 MiB, which take more than their size, would only be held twice; a start reads as many again from its
+/// journal.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
 /// Records handed over at once, and such pieces read ahead.
 const PIECE_RECORDS: usize = 1_000;
 const PIECES_AHEAD: usize = 8;
@@ -313,7 +318,11 @@ fn generation_name(generation: u64) -> String {
 }
 
 fn keyspace(database: &Database, name: &str) -> Result<Keyspace, StorageError> {
-    let options = || KeyspaceCreateOptions::default().manual_journal_persist(true);
+    let options = || {
+        KeyspaceCreateOptions::default()
+            .manual_journal_persist(true)
+            .max_memtable_size(MEMTABLE_BYTES)
+    };
     database
         .keyspace(name, options)
         .map_err(image_error("open"))

@@ -1,6 +1,5 @@
 //! Many sessions on a few processes of their own, so that their memory and CPU time are told apart
-//! from the servers' and no process runs out of files. Knows what can be asked of them, not how
-//! they do it: that is `crowd_member.rs`.
+//! from the servers'. Knows what can be asked of them, not how they do it: that is `crowd_member.rs`.
 
 use std::process::Stdio;
 

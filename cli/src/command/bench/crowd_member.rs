@@ -86,10 +86,8 @@ impl Member {
                 builder = builder.local();
             }
             async {
-                let client = builder.connect().await.context(
-                    "cannot open another session; \
-                     if there are too many open files, raise `ulimit -n` or `--processes`",
-                )?;
+                let client = builder.connect().await;
+                let client = client.context("cannot open another session")?;
                 let mut status = client.status();
                 status.mark_unchanged();
                 progress.inc(1);

@@ -190,10 +190,11 @@ fn configuration(place: Place, places: &[Place], settings: &OwnEnsemble) -> Stri
     if let Some(ms) = settings.silence_max_ms {
         text += &format!("silence_max_ms = {ms}\n");
     }
-    // All clients of a measurement come from one address.
+    // All clients of a measurement come from one address, which is all that is known of them.
     text += &format!(
         "[limits]\nconnections_max = {CONNECTIONS_MAX}\n\
-         connections_per_address_max = {CONNECTIONS_MAX}\n"
+         connections_per_address_max = {CONNECTIONS_MAX}\n\
+         sessions_per_identity_max = {CONNECTIONS_MAX}\n"
     );
     text
 }
