@@ -52,11 +52,24 @@ pub async fn mount(client: &Client, name: &str, path: &str, bytes: Vec<u8>, limi
     mounted.await.unwrap();
 }
 
-/// The standard lock, mounted. A busy machine must not end a call that is not meant to end.
-pub async fn mount_lock(client: &Client, path: &str) {
+/// A standard recipe, mounted at a path with that config. A busy machine must not end a call that is not
+/// meant to end.
+pub async fn mount_recipe(client: &Client, name: &str, path: &str, config: &[(&str, &str)]) {
+    let bytes = component(&format!("../plugins/dist/{name}.wasm"));
+    deploy(client, name, bytes).await;
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    let config = config.iter().map(owned).collect();
     let limits = Limits {
         time_ms_max: 5_000,
         ..Limits::default()
     };
-    mount(client, "lock", path, component(LOCK), limits).await;
+    client
+        .mount_plugin(name, path, config, limits)
+        .await
+        .unwrap();
+}
+
+/// The standard lock, mounted. A busy machine must not end a call that is not meant to end.
+pub async fn mount_lock(client: &Client, path: &str) {
+    mount_recipe(client, "lock", path, &[]).await;
 }

@@ -142,7 +142,7 @@ async fn a_new_layout_is_migrated_and_an_older_revision_can_be_rolled_back_to() 
 
     // Another layout under the same name: its code is told what it finds.
     plugin::deploy(&client, "mixed", plugin::component(plugin::FIXTURES)).await;
-    assert_eq!(client.get("/mixed/migrated").await.unwrap().0, "1");
+    assert_eq!(client.get("/mixed/migrated").await.unwrap().0, "2");
     assert_eq!(client.call("/mixed", "echo", "new").await.unwrap(), "new");
     let gone = client.call("/mixed", "try", DB).await.unwrap_err();
     assert!(gone.to_string().contains("it has echo"), "{gone}");

@@ -10,3 +10,4 @@
 
 mod life;
 mod misbehaving;
+mod recipes;

@@ -132,7 +132,7 @@ fn the_committed_lock_parks_and_grants_on_release_and_on_a_sessions_end() {
     let db = r#"{"name":"db"}"#;
     assert_eq!(
         text(bench.command(1, "acquire", db)),
-        r#"{"name":"db","token":4294967297}"#
+        r#"{"name":"db","token":4294967297,"holds":1}"#
     );
     assert!(is_parked(&bench.command(2, "acquire", db)));
     assert!(is_parked(&bench.command(3, "acquire", db)));
@@ -140,10 +140,10 @@ fn the_committed_lock_parks_and_grants_on_release_and_on_a_sessions_end() {
         Err(GuestFailure::Fault(fault)) => assert_eq!(fault.code, ErrorCode::Plugin(1)),
         other => panic!("{other:?}"),
     }
-    assert_eq!(text(bench.command(1, "release", db)), "{}");
+    assert_eq!(text(bench.command(1, "release", db)), r#"{"holds":0}"#);
     let second = CallId((1 << 32) + 2);
     let granted = bench.stage.answers[&second].clone().unwrap();
-    assert_eq!(granted, r#"{"name":"db","token":4294967301}"#);
+    assert_eq!(granted, r#"{"name":"db","token":4294967301,"holds":1}"#);
     assert_eq!(bench.stage.nodes["db"].1.lifetime.owner(), SessionId(2));
 
     // The kernel ends session 2: its node goes, then the plugin is told.
@@ -166,7 +166,7 @@ fn the_committed_lock_parks_and_grants_on_release_and_on_a_sessions_end() {
 fn a_description_is_read_at_compilation() {
     let bench = Bench::new(LOCK);
     let description = bench.host.description(&REVISION).unwrap();
-    assert_eq!(description.state_version, 1);
+    assert_eq!(description.state_version, 2);
     assert!(description.op("acquire").unwrap().may_park);
     assert!(description.op("holders").unwrap().read_only);
     assert_eq!(description.watches[0].kinds, 4);
