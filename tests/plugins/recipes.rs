@@ -124,100 +124,96 @@ async fn what_a_session_holds_passes_on_though_the_leader_is_killed_meanwhile() 
     ensemble.agree().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_of_the_other_recipes_does_what_it_is_for() {
+/// An ensemble with these recipes, each mounted under its name.
+async fn mounted(recipes: &[(&str, &[(&str, &str)])]) -> (Ensemble, Client) {
     let ensemble = Ensemble::start(3).await;
     let client = ensemble.client().await;
+    for (name, config) in recipes {
+        plugin::mount_recipe(&client, name, &format!("/{name}"), config).await;
+    }
+    (ensemble, client)
+}
+
+const NAME: &str = r#"{"name":"x"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_others_goes_on_with_them() {
+    let recipes = ["barrier", "double-barrier", "rendezvous", "lease"].map(|name| (name, &[][..]));
+    let (ensemble, client) = mounted(&recipes).await;
+    let ask = async |mount, op, input: &str| ask(&client, mount, op, input).await.unwrap();
+
+    assert_eq!(
+        ask("/barrier", "set", NAME).await,
+        json!({ "changed": true })
+    );
+    let waits = ask("/barrier", "wait", NAME);
+    let (waited, lifted) = tokio::join!(waits, ask("/barrier", "lift", NAME));
+    assert_eq!((waited, lifted), (json!({}), json!({ "changed": true })));
+
+    let enter = r#"{"name":"x","count":2}"#;
+    let one = ask("/double-barrier", "enter", enter);
+    let (one, two) = tokio::join!(one, ask("/double-barrier", "enter", enter));
+    assert_eq!(one, two);
+
+    let one = ask("/rendezvous", "exchange", r#"{"name":"x","value":7}"#);
+    let two = ask("/rendezvous", "exchange", r#"{"name":"x","value":8}"#);
+    let (one, two) = tokio::join!(one, two);
+    assert_eq!((&one["value"], &two["value"]), (&json!(8), &json!(7)));
+
+    // The second has it when the first's time is over.
+    let first = ask("/lease", "acquire", r#"{"name":"x","ttl_ms":50}"#).await;
+    let second = ask("/lease", "acquire", r#"{"name":"x","ttl_ms":50}"#).await;
+    assert!(second["token"].as_u64() > first["token"].as_u64());
+    ensemble.agree().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_counted_published_and_placed_is_there() {
     let rate = [("per_second", "1"), ("burst", "3")];
-    for (name, config) in [
-        ("barrier", &[][..]),
-        ("double-barrier", &[]),
+    let recipes: [(&str, &[(&str, &str)]); 5] = [
         ("counter", &[]),
         ("group", &[]),
         ("config", &[]),
-        ("rendezvous", &[]),
-        ("lease", &[]),
         ("rate-limit", &rate),
         ("topics", &[]),
-    ] {
-        plugin::mount_recipe(&client, name, &format!("/{name}"), config).await;
+    ];
+    let (ensemble, client) = mounted(&recipes).await;
+    let ask = async |mount, op, input: &str| ask(&client, mount, op, input).await.unwrap();
+
+    for value in 1..=20 {
+        assert_eq!(
+            ask("/counter", "add", NAME).await,
+            json!({ "value": value })
+        );
     }
-    let answers =
-        async |mount: &str, op: &str, input: &str| ask(&client, mount, op, input).await.unwrap();
-
-    let name = r#"{"name":"x"}"#;
-    assert_eq!(
-        answers("/barrier", "set", name).await,
-        json!({ "changed": true })
-    );
-    let waits = ask(&client, "/barrier", "wait", name);
-    let (waited, lifted) = tokio::join!(waits, ask(&client, "/barrier", "lift", name));
-    assert_eq!(
-        (waited.unwrap(), lifted.unwrap()),
-        (json!({}), json!({ "changed": true }))
-    );
-
-    let enter = r#"{"name":"x","count":2}"#;
-    let one = ask(&client, "/double-barrier", "enter", enter);
-    let (one, two) = tokio::join!(one, ask(&client, "/double-barrier", "enter", enter));
-    assert_eq!(one.unwrap(), two.unwrap());
-
-    let mut adds: Vec<_> = (0..50)
-        .map(|_| ask(&client, "/counter", "add", name))
-        .collect();
-    for add in adds.drain(..) {
-        add.await.unwrap();
-    }
-    assert_eq!(
-        answers("/counter", "get", name).await,
-        json!({ "value": 50 })
-    );
-
-    answers(
+    ask(
         "/group",
         "join",
         r#"{"group":"x","member":"a","data":"here"}"#,
     )
     .await;
-    let members = answers("/group", "members", r#"{"group":"x"}"#).await;
+    let members = ask("/group", "members", r#"{"group":"x"}"#).await;
     assert_eq!(members["members"][0]["data"], "here");
 
     let publish = r#"{"name":"x","values":{"a":1,"b":[2]}}"#;
     assert_eq!(
-        answers("/config", "publish", publish).await,
+        ask("/config", "publish", publish).await,
         json!({ "version": 1 })
     );
-    let whole = answers("/config", "get", name).await;
+    let whole = ask("/config", "get", NAME).await;
     assert_eq!(
         whole,
         json!({ "version": 1, "values": { "a": 1, "b": [2] } })
     );
 
-    let exchange = |value: u32| format!(r#"{{"name":"x","value":{value}}}"#);
-    let (seven, eight) = (exchange(7), exchange(8));
-    let one = ask(&client, "/rendezvous", "exchange", &seven);
-    let (one, two) = tokio::join!(one, ask(&client, "/rendezvous", "exchange", &eight));
-    assert_eq!(
-        (&one.unwrap()["value"], &two.unwrap()["value"]),
-        (&json!(8), &json!(7))
-    );
-
-    // The second has it when the first's time is over.
-    let first = answers("/lease", "acquire", r#"{"name":"x","ttl_ms":50}"#).await;
-    let second = answers("/lease", "acquire", r#"{"name":"x","ttl_ms":50}"#).await;
-    assert!(second["token"].as_u64() > first["token"].as_u64());
-
-    for left in (0..3).rev() {
-        assert_eq!(
-            answers("/rate-limit", "take", name).await,
-            json!({ "left": left })
-        );
+    for _ in 0..3 {
+        ask("/rate-limit", "take", NAME).await;
     }
     // A fourth comes with time.
-    answers("/rate-limit", "take", r#"{"name":"x","wait":true}"#).await;
+    ask("/rate-limit", "take", r#"{"name":"x","wait":true}"#).await;
 
-    answers("/topics", "join", r#"{"node":"a"}"#).await;
-    let place = answers("/topics", "create", r#"{"topic":"x"}"#).await;
+    ask("/topics", "join", r#"{"node":"a"}"#).await;
+    let place = ask("/topics", "create", r#"{"topic":"x"}"#).await;
     assert_eq!(
         (&place["primary"], &place["backup"]),
         (&json!("a"), &Value::Null)
