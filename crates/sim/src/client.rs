@@ -303,6 +303,8 @@ impl Client {
                 watches: &session.watches,
                 whole: session.whole,
                 is_local: session.is_local(),
+                client: self.place,
+                court: oracle.court.as_ref(),
             };
             self.workload.next(&view, dice)?
         };
@@ -490,6 +492,9 @@ impl Client {
             was_local: pending.is_local,
         };
         replies::check(oracle, &asked, zxid, &answer)?;
+        if let Some(court) = &oracle.court {
+            court.hears(self.place, (session.id, xid));
+        }
         note_marks(&oracle.marks, &pending, &answer);
         self.answered += 1;
         let at = (zxid, remembers);

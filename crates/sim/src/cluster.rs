@@ -14,6 +14,7 @@ mod power;
 mod writing;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use zareba_model::{ServerId, Sha256, Zxid};
 use zareba_replica::{ConnectionId, Input, Output};
@@ -33,6 +34,7 @@ use crate::lock_plugin::describe;
 use crate::marks::Mark;
 use crate::network::{Arrival, Network, News, Pair, Passage};
 use crate::oracle::Oracle;
+use crate::recipe::{Court, Guest, Recipe};
 use crate::report::Counts;
 use crate::schedule::Schedule;
 use crate::seed::Config;
@@ -71,6 +73,9 @@ enum Event {
 /// A server whose clock was not looked at for so long stood still: it ticks much more often.
 const STALL_US: u64 = 200_000;
 
+/// Out of a hundred requests, how many are calls of a plugin under test at least.
+const RECIPE_PERCENT: u64 = 70;
+
 /// A whole run.
 pub(crate) struct Cluster {
     /// Until when faults strike a link, or since when it stands.
@@ -85,6 +90,8 @@ pub(crate) struct Cluster {
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
     oracle: Oracle,
+    /// What the servers run in place of the sample plugin.
+    guest: Option<Rc<dyn Guest>>,
     streams: Streams,
     election: Election,
     /// Faults are over and clients wind up.
@@ -95,7 +102,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(config: Config, tracing: bool) -> Self {
+    pub(crate) fn new(config: Config, tracing: bool, recipe: Option<Recipe>) -> Self {
         let mut dice = Dice::new(config.seed);
         let mut schedule = Schedule::new();
         let founding = config.founding();
@@ -117,12 +124,16 @@ impl Cluster {
             }
         });
         let servers = servers.collect();
+        let calls_percent = match recipe {
+            Some(_) => config.calls_percent.max(RECIPE_PERCENT),
+            None => config.calls_percent,
+        };
         let clients = (0..config.clients).map(|client| {
             schedule.at(dice.below(300_000), Event::Client(client));
             let plan = Plan {
-                calls_percent: config.calls_percent,
+                calls_percent,
                 reads_percent: config.reads_percent,
-                deploys: client == 0 && config.calls_percent > 0,
+                deploys: client == 0 && calls_percent > 0,
                 changes_percent: if client == 1 {
                     config.changes_percent
                 } else {
@@ -146,7 +157,12 @@ impl Cluster {
         schedule.at(config.run_us, Event::Heal);
         let mut cluster = Self {
             troubled: BTreeMap::new(),
-            oracle: Oracle::new(config.places(), founding),
+            guest: recipe.as_ref().map(|recipe| Rc::clone(&recipe.guest)),
+            oracle: Oracle::new(
+                config.places(),
+                founding,
+                recipe.map(|recipe| Court::new(recipe.judge, config.seed)),
+            ),
             streams: Streams::default(),
             election: Election::default(),
             dice,
@@ -423,7 +439,7 @@ impl Cluster {
 
     fn compiled(&mut self, server: usize, boot: u64, sha256: Sha256, component: &[u8]) {
         if self.server(server).boot == boot {
-            let result = describe(component);
+            let result = describe(component, self.guest.as_deref());
             self.give(server, Input::Compiled { sha256, result });
         }
     }

@@ -11,7 +11,10 @@ pub mod seed;
 pub use seed::Config;
 
 pub mod runner;
-pub use runner::run;
+pub use runner::{run, run_recipe};
+
+pub mod recipe;
+pub use recipe::{Call, Guest, Judge, Recipe, Seen};
 
 pub mod report;
 pub use report::{Counts, Report};

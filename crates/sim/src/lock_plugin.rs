@@ -4,6 +4,7 @@
 //! Deterministic: all it knows is its stage. Must never know the replica.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use zareba_model::{
@@ -13,6 +14,8 @@ use zareba_model::{
 use zareba_replica::plugin::{
     GuestAnswer, GuestEntry, GuestFailure, Invocation, PluginRuntime, Stage,
 };
+
+use crate::recipe::Guest;
 
 /// The lock's revisions: they differ in nothing but their bytes.
 pub(crate) const REVISIONS: [&[u8]; 2] = [b"fair lock, first revision", b"fair lock, second one"];
@@ -28,10 +31,16 @@ pub(crate) fn address(component: &[u8]) -> Sha256 {
     Sha256(bytes)
 }
 
-/// What "compiling" finds.
-pub(crate) fn describe(component: &[u8]) -> Result<PluginDescription, String> {
+/// What "compiling" finds; a plugin under test has the lock's components.
+pub(crate) fn describe(
+    component: &[u8],
+    guest: Option<&dyn Guest>,
+) -> Result<PluginDescription, String> {
     if !REVISIONS.contains(&component) {
         return Err("this is no lock".to_owned());
+    }
+    if let Some(guest) = guest {
+        return Ok(guest.describe());
     }
     let op = |name: &str, read_only, may_park| OpDescription {
         name: name.to_owned(),
@@ -57,12 +66,19 @@ pub(crate) fn describe(component: &[u8]) -> Result<PluginDescription, String> {
 }
 
 /// The components one server has compiled.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plugins {
     compiled: BTreeSet<Sha256>,
+    /// What runs in place of the lock.
+    guest: Option<Rc<dyn Guest>>,
 }
 
 impl Plugins {
+    pub(crate) fn new(guest: Option<Rc<dyn Guest>>) -> Self {
+        let compiled = BTreeSet::new();
+        Self { compiled, guest }
+    }
+
     pub(crate) fn install(&mut self, sha256: Sha256) {
         self.compiled.insert(sha256);
     }
@@ -78,7 +94,10 @@ impl PluginRuntime for Plugins {
         invocation: &Invocation,
         mut stage: Box<dyn Stage>,
     ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
-        let result = run(invocation, stage.as_mut());
+        let result = match &self.guest {
+            Some(guest) => guest.run(invocation, stage.as_mut()),
+            None => run(invocation, stage.as_mut()),
+        };
         (stage, result)
     }
 }

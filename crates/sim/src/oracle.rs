@@ -28,6 +28,7 @@ use crate::invariants::process_consistency::Foundations;
 use crate::invariants::session_order::SessionOrder;
 use crate::invariants::{self};
 use crate::marks::{Mark, Marks};
+use crate::recipe::Court;
 use crate::reference::{RESERVED, Reference, Touched};
 use crate::violation::{Violation, hold};
 
@@ -72,6 +73,8 @@ pub(crate) struct Oracle {
     /// What sessions have asked, and as whom.
     asked: BTreeMap<(SessionId, Xid), Request>,
     pub(crate) locks: Locks,
+    /// Who judges the plugin under test, if there is one in place of the lock.
+    pub(crate) court: Option<Court>,
     pub(crate) established: Established,
     pub(crate) foundations: Foundations,
     pub(crate) closed: BTreeMap<SessionId, Zxid>,
@@ -88,7 +91,7 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(places: usize, founding: Ensemble) -> Self {
+    pub(crate) fn new(places: usize, founding: Ensemble, court: Option<Court>) -> Self {
         Self {
             mirrors: vec![Mirror::default(); places],
             history: History::default(),
@@ -101,6 +104,7 @@ impl Oracle {
             warned: BTreeSet::new(),
             asked: BTreeMap::new(),
             locks: Locks::default(),
+            court,
             established: Established::default(),
             foundations: Foundations::default(),
             closed: BTreeMap::new(),
@@ -412,7 +416,12 @@ impl Oracle {
         let later = zxid.epoch < reign;
         self.marks.reach_if(later, Mark::CommittedByLaterReign);
         self.judge_state(zxid, &txn, &changes)?;
-        self.locks.check(zxid, &txn)?;
+        match &mut self.court {
+            Some(court) => court
+                .commits(&txn, &changes, &self.tree)
+                .map_err(|why| Violation::new("promise", format!("at {zxid}: {why}")))?,
+            None => self.locks.check(zxid, &txn)?,
+        }
         self.note_marks(&txn, &changes);
         self.note_answers(zxid, &txn, &changes)
     }
@@ -459,7 +468,16 @@ impl Oracle {
     }
 
     /// A session asks.
-    pub(crate) fn asks(&mut self, session: SessionId, xid: Xid, op: &Op, principals: &[Principal]) {
+    pub(crate) fn asks(
+        &mut self,
+        (client, session): (usize, SessionId),
+        xid: Xid,
+        op: &Op,
+        principals: &[Principal],
+    ) {
+        if let Some(court) = &mut self.court {
+            court.asks(client, session, xid, op);
+        }
         self.asked.entry((session, xid)).or_insert_with(|| Request {
             op: op.clone(),
             principals: principals.to_vec(),

@@ -4,14 +4,24 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cluster::Cluster;
+use crate::recipe::Recipe;
 use crate::report::Report;
 use crate::seed::Config;
 use crate::violation::Violation;
 
 /// Runs a configuration. A server that panics has found a broken invariant of its own.
 pub fn run(config: Config, tracing: bool) -> Report {
+    run_to_the_end(config, tracing, None)
+}
+
+/// The same with a plugin under test in place of the sample one.
+pub fn run_recipe(config: Config, tracing: bool, recipe: Recipe) -> Report {
+    run_to_the_end(config, tracing, Some(recipe))
+}
+
+fn run_to_the_end(config: Config, tracing: bool, recipe: Option<Recipe>) -> Report {
     let seed = config.seed;
-    let mut cluster = Cluster::new(config, tracing);
+    let mut cluster = Cluster::new(config, tracing, recipe);
     let ended = catch_unwind(AssertUnwindSafe(|| cluster.run()));
     let violation = match ended {
         Ok(result) => result.err(),

@@ -3,6 +3,8 @@
 
 pub(crate) mod kernel;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use zareba_model::{Answer, Ensemble, Limits, Op, PluginOp, Write, ZnodePath, Zxid};
 use zareba_tree::Tree;
@@ -13,6 +15,7 @@ use crate::identity;
 use crate::invariants::locks::MOUNT;
 use crate::invariants::watches::Watches;
 use crate::lock_plugin::{REVISIONS, address};
+use crate::recipe::Court;
 
 /// What one client is to do.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +51,10 @@ pub(crate) struct View<'a> {
     pub(crate) whole: Zxid,
     /// Its session is its server's own.
     pub(crate) is_local: bool,
+    /// Which client it is.
+    pub(crate) client: usize,
+    /// Who says what is asked of a plugin under test.
+    pub(crate) court: Option<&'a Court>,
 }
 
 /// One client's requests.
@@ -90,7 +97,9 @@ impl Workload {
             return Some(founding::change(view.ensemble, self.plan.places, dice));
         }
         if self.plan.deploys && !self.stepping && dice.percent(50) {
-            if let Some(step) = deployment().into_iter().nth(self.step) {
+            let config = view.court.map(|court| court.config.clone());
+            let steps = deployment(config.unwrap_or_default());
+            if let Some(step) = steps.into_iter().nth(self.step) {
                 self.stepping = true;
                 return Some(Op::Write(Write::Plugin(step)));
             }
@@ -99,7 +108,10 @@ impl Workload {
             }
         }
         if dice.percent(self.plan.calls_percent) {
-            return Some(self.call(dice));
+            return match view.court {
+                Some(court) => court.next(view.client, dice),
+                None => Some(self.call(dice)),
+            };
         }
         if dice.percent(self.plan.reads_percent) {
             return Some(kernel::read(view, dice));
@@ -165,7 +177,7 @@ fn call(op: &str, name: &'static str) -> Op {
 const DEPLOYED: usize = 5;
 
 /// The deployment, step by step; behind [`DEPLOYED`], what may be done again at any time.
-fn deployment() -> Vec<PluginOp> {
+fn deployment(config: BTreeMap<String, String>) -> Vec<PluginOp> {
     let name = || "lock".to_owned();
     let sha256 = |revision: usize| REVISIONS.get(revision).map(|it| address(it));
     let (Some(first), Some(second)) = (sha256(0), sha256(1)) else {
@@ -192,7 +204,7 @@ fn deployment() -> Vec<PluginOp> {
         PluginOp::Mount {
             name: name(),
             path: path(MOUNT),
-            config: std::collections::BTreeMap::new(),
+            config,
             limits: Limits::default(),
         },
         chunk(second, new, 0, new.len()),

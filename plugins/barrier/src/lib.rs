@@ -128,5 +128,7 @@ fn waiters(name: &str, setting: u64) -> String {
     format!("{name}/{setting}")
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

@@ -294,5 +294,7 @@ fn version_of(name: &str, version: u64) -> Node<Kept> {
     Node::at(format!("{name}/{version:010}"))
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

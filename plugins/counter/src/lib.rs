@@ -234,5 +234,7 @@ fn one() -> i64 {
     1
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

@@ -248,5 +248,7 @@ fn line_of(name: &str) -> Line<u64> {
     Line::new(name)
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

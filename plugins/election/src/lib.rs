@@ -255,5 +255,7 @@ fn observers_of(name: &str, term: u64) -> Observers {
     Observers::new(format!("{OBSERVERS}{name}/{term}"))
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

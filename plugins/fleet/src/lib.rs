@@ -338,5 +338,7 @@ fn own(host: &mut dyn Host, session: SessionId, worker: &str) -> Result<String, 
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

@@ -333,5 +333,7 @@ fn followers(group: &str, after: u64) -> String {
     format!("{group}/{after}")
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

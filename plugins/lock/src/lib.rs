@@ -78,6 +78,13 @@ struct Filter {
     name: Option<String>,
 }
 
+#[derive(Deserialize, Shape)]
+#[serde(deny_unknown_fields)]
+struct Await {
+    name: String,
+    timeout_ms: Option<u64>,
+}
+
 /// What a holder is told.
 #[derive(Serialize, Shape)]
 struct Grant {
@@ -138,14 +145,15 @@ impl Lock {
         lock::revoke(host, asked)
     }
 
-    /// For the holder: waits until somebody asks it to give the lock up. Fault 2 once it holds it no more.
+    /// For the holder: waits until somebody asks it to give the lock up; fault -7 after "timeout_ms", fault 2 once it holds
+    /// it no more.
     #[command(parks)]
     fn revoked(
         host: &mut dyn Host,
         who: &Caller,
-        Name { name }: Name,
+        Await { name, timeout_ms }: Await,
     ) -> Result<Reply<Revoked>, Fault> {
-        lock::revoked(host, who, name)
+        lock::revoked(host, who, name, timeout_ms)
     }
 
     /// Who holds the lock of that name, or every lock (the first thousand by name).
@@ -171,5 +179,7 @@ fn yes() -> bool {
     true
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

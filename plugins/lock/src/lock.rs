@@ -110,12 +110,13 @@ pub(crate) fn revoked(
     host: &mut dyn Host,
     who: &Caller,
     name: String,
+    timeout_ms: Option<u64>,
 ) -> Result<Reply<Revoked>, Fault> {
     held(host, who.session, &name)?;
     let request = Node::<String>::at(format!("{REVOKED}/{name}"));
     match request.get(host)? {
         Some(message) => Ok(Reply::Now(Revoked { name, message })),
-        None => Ok(Observers::new(revoked_tag(&name)).wait(None)),
+        None => Ok(Observers::new(revoked_tag(&name)).wait(timeout_ms)),
     }
 }
 

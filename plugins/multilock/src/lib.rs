@@ -220,5 +220,7 @@ fn yes() -> bool {
     true
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

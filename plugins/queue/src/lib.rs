@@ -263,5 +263,7 @@ fn half_a_minute() -> u64 {
     30_000
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

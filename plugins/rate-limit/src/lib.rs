@@ -320,5 +320,7 @@ fn one() -> u64 {
     1
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

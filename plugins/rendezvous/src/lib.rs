@@ -189,5 +189,7 @@ fn node(name: &str, value: &Value) -> Result<Node<Kept>, Fault> {
     Ok(Node::at(name))
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

@@ -300,5 +300,7 @@ fn yes() -> bool {
     true
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

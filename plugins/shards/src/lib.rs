@@ -500,5 +500,7 @@ fn workers(node: &str) -> String {
     format!("{WORKERS}{node}")
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

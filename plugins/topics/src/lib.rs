@@ -329,5 +329,7 @@ fn own(host: &mut dyn Host, session: SessionId, node: &str) -> Result<(), Fault>
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub mod promise;
 #[cfg(test)]
 mod tests;

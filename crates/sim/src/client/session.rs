@@ -245,5 +245,6 @@ pub(super) fn before(acked: &Acked, xid: Xid) -> Acked {
 
 /// True for requests whose answers may overtake others or come late.
 pub(super) fn may_park(op: &Op) -> bool {
-    matches!(op, Op::Call { op, .. } if op == "acquire")
+    let at_once = ["release", "spoil", "trap", "holder"];
+    matches!(op, Op::Call { op, .. } if !at_once.contains(&op.as_str()))
 }

@@ -77,7 +77,7 @@ impl Cluster {
             return;
         };
         for (xid, op) in it.unanswered() {
-            self.oracle.asks(session, xid, op, principals);
+            self.oracle.asks((client, session), xid, op, principals);
         }
     }
 

@@ -56,7 +56,7 @@ impl Cluster {
         let replica = Replica::new(
             config,
             opened.recovered,
-            Plugins::default(),
+            Plugins::new(self.guest.clone()),
             clock,
             &mut outputs,
         );
