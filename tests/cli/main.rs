@@ -125,10 +125,11 @@ async fn json_output(dev: &Dev) {
 }
 
 async fn plugin_commands(dev: &Dev) {
-    let listed = dev.json(&["plugin", "list"]).await;
-    assert_eq!(listed["name"], "lock");
-    assert_eq!(listed["active"], true);
-    assert_eq!(listed["mounts"][0]["path"], "/locks");
+    let listed = dev.json_lines(&["plugin", "list"]).await;
+    assert_eq!(listed.len(), 17, "the standard recipes");
+    let lock = listed.iter().find(|it| it["name"] == "lock").unwrap();
+    assert_eq!(lock["active"], true);
+    assert_eq!(lock["mounts"][0]["path"], "/locks");
 
     let fixtures = plugin::component_path(plugin::FIXTURES);
     let file = fixtures.to_str().unwrap();

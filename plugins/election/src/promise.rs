@@ -1,6 +1,11 @@
 //! The recipe's promise, as a model that is told what its clients see. Chaos and the simulator judge by it.
 //! Must never be linked into the component.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "an index into JSON that is not there gives null"
+)]
+
 use serde_json::{Value, json};
 use zareba_guest_sdk::testing::{Ask, Dice, Promise};
 use zareba_guest_sdk::{Fault, Host, Parked, code};
