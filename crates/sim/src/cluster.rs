@@ -73,9 +73,6 @@ enum Event {
 /// A server whose clock was not looked at for so long stood still: it ticks much more often.
 const STALL_US: u64 = 200_000;
 
-/// Out of a hundred requests, how many are calls of a plugin under test at least.
-const RECIPE_PERCENT: u64 = 70;
-
 /// A whole run.
 pub(crate) struct Cluster {
     /// Until when faults strike a link, or since when it stands.
@@ -124,30 +121,9 @@ impl Cluster {
             }
         });
         let servers = servers.collect();
-        let calls_percent = match recipe {
-            Some(_) => config.calls_percent.max(RECIPE_PERCENT),
-            None => config.calls_percent,
-        };
         let clients = (0..config.clients).map(|client| {
             schedule.at(dice.below(300_000), Event::Client(client));
-            let plan = Plan {
-                calls_percent,
-                reads_percent: config.reads_percent,
-                deploys: client == 0 && calls_percent > 0,
-                changes_percent: if client == 1 {
-                    config.changes_percent
-                } else {
-                    0
-                },
-                places: config.places(),
-                style: style_of(client, &mut dice),
-            };
-            let timeout_ms = dice.between(1_000, 2_500) as u32;
-            let claims = match client {
-                0 => vec![identity::claim("ann", true)],
-                _ => Vec::new(),
-            };
-            Client::new(client, plan, claims, (config.in_flight, timeout_ms))
+            client_of(client, &config, &mut dice)
         });
         let clients = clients.collect();
         let network = Network::new(config.places(), config.delay_us);
@@ -447,6 +423,27 @@ impl Cluster {
     fn committed(&self) -> Zxid {
         self.oracle.committed()
     }
+}
+
+fn client_of(client: usize, config: &Config, dice: &mut Dice) -> Client {
+    let plan = Plan {
+        calls_percent: config.calls_percent,
+        reads_percent: config.reads_percent,
+        deploys: client == 0 && config.calls_percent > 0,
+        changes_percent: if client == 1 {
+            config.changes_percent
+        } else {
+            0
+        },
+        places: config.places(),
+        style: style_of(client, dice),
+    };
+    let timeout_ms = dice.between(1_000, 2_500) as u32;
+    let claims = match client {
+        0 => vec![identity::claim("ann", true)],
+        _ => Vec::new(),
+    };
+    Client::new(client, plan, claims, (config.in_flight, timeout_ms))
 }
 
 /// Who deploys and who changes the ensemble needs a session of it; the others may read first.

@@ -14,8 +14,15 @@ pub fn run(config: Config, tracing: bool) -> Report {
     run_to_the_end(config, tracing, None)
 }
 
+/// Out of a hundred requests, how many are calls of a plugin under test at least.
+const RECIPE_PERCENT: u64 = 70;
+
 /// The same with a plugin under test in place of the sample one.
 pub fn run_recipe(config: Config, tracing: bool, recipe: Recipe) -> Report {
+    let config = Config {
+        calls_percent: config.calls_percent.max(RECIPE_PERCENT),
+        ..config
+    };
     run_to_the_end(config, tracing, Some(recipe))
 }
 
