@@ -52,8 +52,10 @@ impl<P: Promise> Judge for Judged<P> {
         let mut dice = Dice::new(random);
         let Ask { op, mut input } = self.promise.next(client, &mut dice)?;
         let info = self.ops.get(op).filter(|info| !info.read_only)?;
-        if info.may_park && input["timeout_ms"].is_null() {
-            input["timeout_ms"] = json!(300 + dice.below(1_500));
+        if let Some(fields) = input.as_object_mut().filter(|_| info.may_park)
+            && fields.get("timeout_ms").is_none_or(Value::is_null)
+        {
+            fields.insert("timeout_ms".to_owned(), json!(300 + dice.below(1_500)));
         }
         self.names.insert(op);
         Some(Call {
