@@ -1,10 +1,8 @@
 //! The recipe over the host in memory.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
+use zareba_guest_sdk::{Caller, code};
 
 use super::DoubleBarrier;
 use super::promise::Together;

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Election;
 use super::promise::OneLeader;

@@ -1,8 +1,8 @@
 //! The recipe over the host in memory.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
+use zareba_guest_sdk::{Caller, code};
 
 use super::Fleet;
 use super::promise::OneMaster;

@@ -1,8 +1,8 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
+use zareba_guest_sdk::code;
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::Lease;
 use super::promise::OneToken;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
+use zareba_guest_sdk::{Caller, Host, code};
 
 use super::Lock;
 use super::promise::OneHolder;

@@ -1,10 +1,7 @@
 //! The recipe over the host in memory.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Fault, Host, Parked, code};
 
 use super::MultiLock;
 use super::promise::AllOrNone;

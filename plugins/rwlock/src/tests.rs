@@ -1,8 +1,8 @@
 //! The recipe over the host in memory.
 
 use serde_json::{Value, json};
+use zareba_guest_sdk::Caller;
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
 
 use super::RwLock;
 use super::promise::Order;

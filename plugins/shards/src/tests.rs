@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use zareba_guest_sdk::testing::{MemoryHost, chaos, readme};
-use zareba_guest_sdk::{Caller, Fault, Host, Parked, code};
+use zareba_guest_sdk::{Caller, code};
 
+use super::Shards;
 use super::promise::Level;
-use super::{Index, Shards};
 
 fn join(host: &mut MemoryHost, who: &Caller, node: &str) {
     host.call::<Shards>(who, "join", json!({ "node": node }))
