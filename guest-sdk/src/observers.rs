@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::line::ANSWERS_MAX;
-use crate::{Event, Fault, Host, Reply, Watch, json};
+use crate::{CallId, Event, Fault, Host, Reply, Watch, json};
 
 /// How a timer is called that goes on with telling.
 const TELL: &str = "@tell:";
@@ -31,31 +31,26 @@ impl Observers {
 
     /// Tells all who wait; if they are many, a timer rings for the rest: see [`due`].
     pub fn tell<R: Serialize>(&self, host: &mut dyn Host, news: &R) -> Result<(), Fault> {
-        let limit = u32::try_from(ANSWERS_MAX).unwrap_or(u32::MAX);
-        let waiting = host.lookup(&self.tag, 0, limit)?;
-        if waiting.is_empty() {
-            return Ok(());
-        }
         let news = json::write(news)?;
-        let is_all = waiting.len() < ANSWERS_MAX;
-        for call in waiting {
-            host.complete(call.id, &news)?;
-        }
-        if !is_all {
-            host.set_timer(&format!("{TELL}{}", self.tag), 0)?;
-        }
-        Ok(())
+        self.end(host, |host, call| host.complete(call, &news))
     }
 
     /// Refuses all who wait, in the same way.
     pub fn refuse(&self, host: &mut dyn Host, why: &Fault) -> Result<(), Fault> {
+        self.end(host, |host, call| host.fail(call, why))
+    }
+
+    fn end(
+        &self,
+        host: &mut dyn Host,
+        end: impl Fn(&mut dyn Host, CallId) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let limit = u32::try_from(ANSWERS_MAX).unwrap_or(u32::MAX);
         let waiting = host.lookup(&self.tag, 0, limit)?;
-        let is_all = waiting.len() < ANSWERS_MAX;
-        for call in waiting {
-            host.fail(call.id, why)?;
+        for call in &waiting {
+            end(host, call.id)?;
         }
-        if !is_all {
+        if waiting.len() == ANSWERS_MAX {
             host.set_timer(&format!("{TELL}{}", self.tag), 0)?;
         }
         Ok(())

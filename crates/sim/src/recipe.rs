@@ -15,7 +15,6 @@ use zareba_tree::{Changes, Tree};
 
 use crate::dice::Dice;
 use crate::invariants::locks::MOUNT;
-use crate::server::WALL_MS;
 
 /// What a server runs.
 pub trait Guest: fmt::Debug {
@@ -42,8 +41,8 @@ pub struct Call {
 /// What a judge is told.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
-    /// So many milliseconds of transaction time have passed since it was told last.
-    Passed(u64),
+    /// What follows happens at this transaction time, milliseconds since 1970.
+    Time(u64),
     /// A client's call has parked.
     Parked(usize, &'a Call),
     /// A client's call has come to this. Of calls that were refused at once it is not told: nothing happened.
@@ -81,7 +80,6 @@ pub(crate) struct Court {
     pub(crate) config: BTreeMap<String, String>,
     mount: ZnodePath,
     is_mounted: bool,
-    time: u64,
     /// Calls that have neither parked nor come to anything, by client; the request once it is one.
     under_way: RefCell<BTreeMap<usize, Option<(SessionId, Xid)>>>,
     calls: BTreeMap<(SessionId, Xid), (usize, Call)>,
@@ -103,7 +101,6 @@ impl Court {
             config,
             mount,
             is_mounted: false,
-            time: WALL_MS,
             under_way: RefCell::default(),
             calls: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -169,10 +166,7 @@ impl Court {
             |effect: &Effect| matches!(effect, Effect::PutMount(it) if it.path == self.mount);
         self.is_mounted |= txn.effects.iter().any(mounts);
         let judge = self.judge.get_mut();
-        if txn.time > self.time {
-            judge.sees(Seen::Passed(txn.time - self.time))?;
-            self.time = txn.time;
-        }
+        judge.sees(Seen::Time(txn.time))?;
         for session in &changes.sessions_closed {
             self.ended.insert(*session);
             self.calls.retain(|(of, _), _| of != session);

@@ -21,8 +21,7 @@ pub(crate) struct Clock {
     pub(crate) shown: u64,
 }
 
-/// What every clock shows about in the beginning.
-pub(crate) const WALL_MS: u64 = 1_700_000_000_000;
+const WALL_MS: u64 = 1_700_000_000_000;
 
 impl Clock {
     pub(crate) fn read(&mut self, now: u64) -> Now {

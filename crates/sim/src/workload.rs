@@ -109,6 +109,8 @@ impl Workload {
         }
         if dice.percent(self.plan.calls_percent) {
             return match view.court {
+                // A server's own session goes by another name once it is one of the ensemble.
+                Some(_) if view.is_local => None,
                 Some(court) => court.next(view.client, dice),
                 None => Some(self.call(dice)),
             };

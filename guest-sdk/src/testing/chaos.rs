@@ -64,9 +64,9 @@ pub trait Promise: Default {
     /// A client's session is over; from now on it has another one. Its parked calls are gone.
     fn ended(&mut self, client: usize) -> Result<(), String>;
 
-    /// So much time has passed, milliseconds.
-    fn passed(&mut self, ms: u64) -> Result<(), String> {
-        let _ = ms;
+    /// What happens from here on happens at this time, milliseconds since 1970.
+    fn time(&mut self, now: u64) -> Result<(), String> {
+        let _ = now;
         Ok(())
     }
 
@@ -154,6 +154,7 @@ impl<P: Promise> Course<P> {
     }
 
     fn run(&mut self) -> Result<(), String> {
+        self.promise.time(self.host.now)?;
         let ends_in = *self.dice.pick(&[8, 30, 1_000_000]);
         for _ in 0..STEPS {
             self.trap_sometimes();
@@ -256,7 +257,7 @@ impl<P: Promise> Course<P> {
         loop {
             let due = self.host.next_alarm().filter(|due| *due <= until);
             let step = due.unwrap_or(until).saturating_sub(self.host.now);
-            self.promise.passed(step)?;
+            self.promise.time(self.host.now + step)?;
             let told = self.host.advance::<P::Plugin>(step);
             if let Err(fault) = &told {
                 self.step(format!("the plugin's reaction fails: {}", fault.message));

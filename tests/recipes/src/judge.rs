@@ -66,7 +66,7 @@ impl<P: Promise> Judge for Judged<P> {
 
     fn sees(&mut self, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Passed(ms) => self.promise.passed(ms),
+            Seen::Time(now) => self.promise.time(now),
             Seen::Ended(client) => self.promise.ended(client),
             Seen::Parked(client, call) => {
                 let ask = self.ask(call)?;
