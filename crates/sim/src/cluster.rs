@@ -57,7 +57,8 @@ enum Event {
     Arrive(Passage, Box<Input>),
     Client(usize),
     ToServer(ConnectionId, Box<ClientMessage>),
-    ToClient(ConnectionId, Box<ServerMessage>),
+    /// A message, and what its server remembered from on when it said so.
+    ToClient(ConnectionId, Box<ServerMessage>, Zxid),
     ServerLeft(ConnectionId),
     ClientLeft(ConnectionId),
     DiskHasRoom(usize),
@@ -221,7 +222,9 @@ impl Cluster {
             }
             Event::Client(client) => self.client_wakes(client),
             Event::ToServer(connection, message) => self.client_says(connection, *message),
-            Event::ToClient(connection, message) => self.client_hears(connection, *message)?,
+            Event::ToClient(connection, message, remembers) => {
+                self.client_hears(connection, *message, remembers)?;
+            }
             Event::ServerLeft(connection) => self.server_left(connection),
             Event::ClientLeft(connection) => self.client_left(connection),
             Event::DiskHasRoom(server) => self.disk_has_room(server),

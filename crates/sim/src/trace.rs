@@ -1,11 +1,14 @@
 //! The fingerprint of a run, and its steps for people. Changes nothing.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write as _};
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
 use zareba_replica::{Input, Output};
 use zareba_zab::Message;
+
+/// What a znode holds may be long, and says little.
+const LINE_CHARS_MAX: usize = 2_000;
 
 /// A run's fingerprint.
 #[derive(Default)]
@@ -35,7 +38,13 @@ impl Trace {
 
     pub(crate) fn say(&mut self, time: u64, server: usize, what: &str, of: &impl Debug) {
         if let Some(lines) = &mut self.lines {
-            lines.push(format!("{time:>9} s{} {what} {of:?}", server + 1));
+            let mut line = format!("{time:>9} s{} {what} {of:?}", server + 1);
+            let whole = line.chars().count();
+            if let Some((cut, _)) = line.char_indices().nth(LINE_CHARS_MAX) {
+                line.truncate(cut);
+                let _ = write!(line, "... ({} more)", whole - LINE_CHARS_MAX);
+            }
+            lines.push(line);
         }
     }
 

@@ -27,8 +27,6 @@ pub(super) struct Connection {
     session: SessionId,
     /// It takes what is old.
     takes_old: bool,
-    /// What its server remembered from on when it spoke last.
-    remembers: Zxid,
 }
 
 impl Cluster {
@@ -101,7 +99,6 @@ impl Cluster {
             left: false,
             session: SessionId::NONE,
             takes_old: false,
-            remembers: Zxid::ZERO,
         };
         self.connections.insert(id, connection);
         if let Some(it) = self.clients.get_mut(client) {
@@ -215,7 +212,7 @@ impl Cluster {
             return Ok(());
         };
         let its = self.servers.get(connection.server);
-        connection.remembers = its.map_or(Zxid::ZERO, |it| it.remembers);
+        let remembers = its.map_or(Zxid::ZERO, |it| it.remembers);
         if let Some(replica) = its.and_then(|it| it.replica.as_ref()) {
             let is_led = its.is_some_and(|it| it.role != Role::Looking);
             let state = (is_led, connection.takes_old);
@@ -238,7 +235,8 @@ impl Cluster {
         }
         connection.to_client = connection.to_client.max(now + delay);
         let at = connection.to_client;
-        self.schedule.at(at, Event::ToClient(id, Box::new(message)));
+        let said = Event::ToClient(id, Box::new(message), remembers);
+        self.schedule.at(at, said);
         Ok(())
     }
 
@@ -277,6 +275,7 @@ impl Cluster {
         &mut self,
         id: ConnectionId,
         message: ServerMessage,
+        remembers: Zxid,
     ) -> Result<(), Violation> {
         let Some(connection) = self.connections.get(&id).copied() else {
             return Ok(());
@@ -291,7 +290,7 @@ impl Cluster {
             "client hears",
             &(connection.client, &message),
         );
-        let acts = client.hear(id, message, (now, connection.remembers), &self.oracle)?;
+        let acts = client.hear(id, message, (now, remembers), &self.oracle)?;
         self.act(connection.client, acts);
         Ok(())
     }
