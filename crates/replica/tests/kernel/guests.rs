@@ -8,7 +8,7 @@ use zareba_model::{
     Write,
 };
 use zareba_replica::ConnectionId;
-use zareba_replica::plugin::{GuestAnswer, GuestFailure, Invocation, PluginRuntime, Stage};
+use zareba_replica::plugin::{GuestAnswer, GuestFailure, Invocation, PluginRuntime, Ran, Stage};
 
 use super::solo::{Solo, path};
 
@@ -23,14 +23,10 @@ impl PluginRuntime for Guests {
         self.0.is_some()
     }
 
-    fn invoke(
-        &mut self,
-        invocation: &Invocation,
-        mut stage: Box<dyn Stage>,
-    ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
+    fn invoke(&mut self, invocation: &Invocation, mut stage: Box<dyn Stage>) -> Ran {
         let guest = self.0.expect("no plugin is mounted");
         let result = guest(invocation, stage.as_mut());
-        (stage, result)
+        Ran::free(stage, result)
     }
 }
 
@@ -67,6 +63,7 @@ pub(crate) fn activate(solo: &mut Solo, client: ConnectionId, number: u8) {
     let (name, sha256) = (|| "guest".to_owned(), revision(number));
     let steps = [
         PluginOp::PushChunk {
+            name: name(),
             sha256,
             total: 1,
             offset: 0,
@@ -75,10 +72,12 @@ pub(crate) fn activate(solo: &mut Solo, client: ConnectionId, number: u8) {
         PluginOp::Register {
             name: name(),
             sha256,
+            signature: None,
         },
         PluginOp::Activate {
             name: name(),
             sha256,
+            breaking: false,
         },
     ];
     for step in steps {
