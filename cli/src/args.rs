@@ -112,6 +112,22 @@ pub(crate) struct Ensemble {
     pub(crate) local: bool,
 }
 
+#[cfg(test)]
+impl Ensemble {
+    /// None in particular.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            profile: None,
+            session_timeout_ms: 10_000,
+            auth: Vec::new(),
+            cert: None,
+            key: None,
+            read_only: false,
+            local: false,
+        }
+    }
+}
+
 /// Takes any text: what is wrong with a secret is said where nobody repeats it.
 fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret(text.to_owned()))

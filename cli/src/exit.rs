@@ -43,7 +43,8 @@ Exit codes:
   1  failed for another reason
   2  wrong usage; for `zareba log`, nothing that can be looked at
   3  no such node
-  4  conflict: node exists, other version, not empty, another change under way
+  4  conflict: node exists, other version, not empty, another change under way, a revision that
+     breaks callers
   5  not allowed
   6  no server reachable
   7  timed out
@@ -229,6 +230,11 @@ fn message_of(error: &anyhow::Error) -> String {
     message
 }
 
+/// True if the ensemble refused with that.
+pub(crate) fn is_fault(error: &anyhow::Error, code: ErrorCode) -> bool {
+    cause(error).and_then(Error::code) == Some(code)
+}
+
 fn code_of(error: &anyhow::Error) -> u8 {
     let stopped = error.chain().find_map(|cause| cause.downcast_ref());
     if let Some(ServerError::Removed { .. }) = stopped {
@@ -257,6 +263,7 @@ fn code_of_fault(code: ErrorCode) -> u8 {
         ErrorCode::NodeExists
         | ErrorCode::BadVersion
         | ErrorCode::NotEmpty
+        | ErrorCode::PluginBreaking
         | ErrorCode::ReconfigInProgress => CONFLICT,
         ErrorCode::NoQuorum => NO_QUORUM,
         ErrorCode::NoAuth | ErrorCode::AuthFailed => DENIED,
@@ -272,6 +279,7 @@ fn code_of_fault(code: ErrorCode) -> u8 {
         | ErrorCode::PluginLimit
         | ErrorCode::PluginRefused
         | ErrorCode::PluginQuarantined
+        | ErrorCode::PluginPaused
         | ErrorCode::CallCancelled
         | ErrorCode::Plugin(_) => PLUGIN,
         _ => FAILED,

@@ -31,10 +31,10 @@ pub async fn deploy(client: &Client, name: &str, bytes: Vec<u8>) -> Sha256 {
     sha256
 }
 
-/// Activates a revision once enough servers have compiled it.
+/// Activates a revision once enough servers have compiled it, whatever it was before.
 pub async fn activate(client: &Client, name: &str, sha256: Sha256) {
     until("a revision is active", async || {
-        match client.activate_plugin(name, sha256).await {
+        match client.activate_breaking_plugin(name, sha256).await {
             Err(error) if error.is(ErrorCode::PluginNotReady) => None,
             other => {
                 other.unwrap();

@@ -85,7 +85,12 @@ async fn a_component_comes_in_pieces_and_is_registered_once_it_is_compiled() {
     let chunk = COMPONENT_CHUNK_BYTES_MAX as u64;
     assert_eq!(
         steps,
-        [(0, total), (chunk, total), (2 * chunk, total), (total, total)]
+        [
+            (0, total),
+            (chunk, total),
+            (2 * chunk, total),
+            (total, total)
+        ]
     );
 }
 

@@ -97,8 +97,11 @@ pub const PLUGINS_MAX: usize = 1_000;
 /// Revisions of a plugin that are kept: the oldest goes that is neither active nor was before.
 pub const REVISIONS_KEPT_MAX: usize = 10;
 
-/// Components that are no revision, or not yet: one goes when another begins to come.
-pub const COMPONENTS_LOOSE_MAX: usize = 8;
+/// Components that are no revision, or not yet: some go when another begins to come.
+pub const COMPONENTS_LOOSE_MAX: usize = 256;
+
+/// Bytes of such components.
+pub const COMPONENTS_LOOSE_BYTES_MAX: u64 = 256 << 20;
 
 /// Mounts at once.
 pub const MOUNTS_MAX: usize = 20_000;
@@ -129,5 +132,6 @@ const _: () = {
     assert!(CHILDREN_PAGE_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(TXN_BYTES_MAX < PEER_FRAME_BYTES_MAX);
     assert!(COMPONENT_CHUNK_BYTES_MAX < DATA_BYTES_MAX);
+    assert!(COMPONENT_BYTES_MAX < COMPONENTS_LOOSE_BYTES_MAX);
     assert!(SESSION_TIMEOUT_MS_MIN < SESSION_TIMEOUT_MS_MAX);
 };

@@ -53,6 +53,19 @@ impl Latency {
         }
     }
 
+    /// All that another one counts too.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        for (all, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *all += more;
+        }
+    }
+
     /// The time within which so many of a thousand were done, microseconds: the upper end of a bucket.
     pub fn quantile_us(&self, per_mille: u64) -> u64 {
         let wanted = (self.count * per_mille).div_ceil(1_000);
@@ -107,6 +120,29 @@ pub struct OpStats {
     pub bytes: u64,
     /// The most memory that one run had at its end, bytes.
     pub memory_bytes_max: u64,
+}
+
+impl OpStats {
+    /// All that another server has seen too.
+    pub fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.parked += other.parked;
+        for (code, count) in &other.faults {
+            *self.faults.entry(*code).or_default() += count;
+        }
+        for (code, count) in &other.traps {
+            *self.traps.entry(*code).or_default() += count;
+        }
+        self.queue.merge(&other.queue);
+        self.instantiate.merge(&other.instantiate);
+        self.guest.merge(&other.guest);
+        self.host.merge(&other.host);
+        self.commit.merge(&other.commit);
+        self.host_calls += other.host_calls;
+        self.changes += other.changes;
+        self.bytes += other.bytes;
+        self.memory_bytes_max = self.memory_bytes_max.max(other.memory_bytes_max);
+    }
 }
 
 /// What a guest counts or observes itself.

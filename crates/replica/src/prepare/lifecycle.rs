@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use zareba_model::limits::{
-    COMPONENT_BYTES_MAX, COMPONENT_CHUNK_BYTES_MAX, COMPONENTS_LOOSE_MAX, PLUGIN_NAME_BYTES_MAX,
-    PLUGINS_MAX, REVISIONS_KEPT_MAX,
+    COMPONENT_BYTES_MAX, COMPONENT_CHUNK_BYTES_MAX, COMPONENTS_LOOSE_BYTES_MAX,
+    COMPONENTS_LOOSE_MAX, PLUGIN_NAME_BYTES_MAX, PLUGINS_MAX, REVISIONS_KEPT_MAX,
 };
 use zareba_model::{
     Difference, Effect, ErrorCode, Fault, Outcome, Permissions, PluginDescription, PluginOp,
@@ -113,7 +113,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             return Err(Fault::new(ErrorCode::BadArguments, why));
         }
         if offset == 0 {
-            self.make_room();
+            self.make_room(total);
         }
         self.world.stage_component(sha256, Some(end));
         self.world.stage_effect(Effect::StoreChunk {
@@ -125,20 +125,27 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         Ok(())
     }
 
-    /// Components that became no revision are not kept for ever: another one comes.
-    fn make_room(&mut self) {
+    /// Components that became no revision are not kept for ever: another one comes, of so many bytes.
+    fn make_room(&mut self, total: u64) {
         let plugins = self.world.plugins();
         let is_loose = |sha256: &Sha256| {
             let mut all = plugins.iter();
             !all.any(|(_, plugin)| plugin.revision(sha256).is_some())
         };
-        let there = self.world.tree.components().map(|(sha256, _)| *sha256);
+        let there = self.world.tree.components();
         let loose: Vec<_> = there
-            .filter(|sha256| is_loose(sha256) && !self.world.is_component_in_flight(sha256))
+            .filter(|(sha256, _)| is_loose(sha256) && !self.world.is_component_in_flight(sha256))
+            .map(|(sha256, component)| (*sha256, component.total()))
             .collect();
-        let too_many = (loose.len() + 1).saturating_sub(COMPONENTS_LOOSE_MAX);
-        for sha256 in loose.into_iter().take(too_many) {
+        let mut count = loose.len() + 1;
+        let mut bytes = total + loose.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        for (sha256, freed) in loose {
+            if count <= COMPONENTS_LOOSE_MAX && bytes <= COMPONENTS_LOOSE_BYTES_MAX {
+                return;
+            }
             self.world.stage_component_gone(sha256);
+            count -= 1;
+            bytes -= freed;
         }
     }
 

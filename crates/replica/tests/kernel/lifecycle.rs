@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
-use zareba_model::limits::{COMPONENTS_LOOSE_MAX, REVISIONS_KEPT_MAX};
+use zareba_model::limits::{
+    COMPONENT_BYTES_MAX, COMPONENTS_LOOSE_BYTES_MAX, COMPONENTS_LOOSE_MAX, REVISIONS_KEPT_MAX,
+};
 use zareba_model::{
     Acl, AclEntry, Change, CreateMode, Effect, ErrorCode, ExplainedAnswer, Fault, MountStats, Op,
-    Outcome, Permissions, PluginLogLine, PluginOp, PublisherKey, Read, Signature, signed_text,
+    Outcome, Permissions, PluginLogLine, PluginOp, PublisherKey, Read, Sha256, Signature,
+    signed_text,
 };
 use zareba_replica::ConnectionId;
 use zareba_replica::plugin::{GuestAnswer, GuestEntry, GuestFailure, Invocation, Stage};
@@ -134,17 +137,40 @@ fn the_last_revisions_are_kept_and_those_in_use_for_ever() {
 fn components_that_become_nothing_make_room_for_others() {
     let mut solo = Solo::start();
     let operator = solo.enter(&[]);
+    let address = |number: u8| Sha256([number; 32]);
+    // The first pieces of the largest components, which are never completed.
+    let begin = |number| {
+        plugin(PluginOp::PushChunk {
+            name: "guest".to_owned(),
+            sha256: address(number),
+            total: COMPONENT_BYTES_MAX,
+            offset: 0,
+            data: Bytes::from_static(b"x"),
+        })
+    };
     for number in 1..40 {
-        solo.done(operator, plugin(push(number)));
+        solo.done(operator, begin(number));
+    }
+    let most = usize::try_from(COMPONENTS_LOOSE_BYTES_MAX / COMPONENT_BYTES_MAX).unwrap();
+    assert_eq!(solo.tree().components().count(), most);
+    for number in 0..=300_u16 {
+        let mut sha256 = [0xff; 32];
+        sha256[..2].copy_from_slice(&number.to_be_bytes());
+        let push = PluginOp::PushChunk {
+            name: "guest".to_owned(),
+            sha256: Sha256(sha256),
+            total: 1,
+            offset: 0,
+            data: Bytes::from_static(b"x"),
+        };
+        solo.done(operator, plugin(push));
     }
     assert_eq!(solo.tree().components().count(), COMPONENTS_LOOSE_MAX);
     // Who pushed one that had to go is told to do it again.
-    let gone = (1..40).find(|number| solo.tree().component(&revision(*number)).is_none());
+    let gone = (1..40).find(|number| solo.tree().component(&address(*number)).is_none());
     let gone = gone.unwrap();
-    assert_eq!(
-        solo.refused(operator, plugin(register(gone, None))),
-        ErrorCode::NoNode
-    );
+    let refused = solo.refused(operator, plugin(register(gone, None)));
+    assert_eq!(refused, ErrorCode::NoNode);
     solo.done(operator, plugin(push(gone)));
     solo.done(operator, plugin(register(gone, None)));
 }
