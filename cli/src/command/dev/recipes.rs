@@ -49,8 +49,16 @@ const READY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Mounts every recipe.
 pub(super) async fn mount(client: &Client) -> anyhow::Result<()> {
-    for recipe in RECIPES {
-        mount_one(client, &recipe).await?;
+    mount_those(client, |_| true).await
+}
+
+/// Mounts the recipes of those names.
+pub(in crate::command) async fn mount_those(
+    client: &Client,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<()> {
+    for recipe in RECIPES.iter().filter(|recipe| wanted(recipe.name)) {
+        mount_one(client, recipe).await?;
     }
     Ok(())
 }
@@ -73,8 +81,14 @@ async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A recipe's component.
+pub(in crate::command) fn component(name: &str) -> Option<&'static [u8]> {
+    let mut recipes = RECIPES.iter().filter(|recipe| recipe.name == name);
+    recipes.next().map(|recipe| recipe.component)
+}
+
 /// A new leader may have to wait until enough servers have compiled the component.
-async fn activate(
+pub(in crate::command) async fn activate(
     client: &Client,
     name: &str,
     sha256: zareba_client::model::Sha256,
