@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use serde_json::json;
 use zareba_client::model::{Limits, Sha256};
 use zareba_client::{Client, CreateMode, Error};
 
@@ -33,7 +34,7 @@ enum Kind {
     Linger,
     /// Call the standard lock with what is no name.
     WrongInput,
-    /// Create nodes below the mount of a guest that fails to react, and call it.
+    /// Set timers of a guest that fails to react to them.
     Event { how: &'static str },
     /// Activate a revision that fails to migrate.
     Migrate { how: &'static str },
@@ -171,19 +172,17 @@ impl Attack {
             let mounted = client.mount_plugin(plugin, self.mount(), BTreeMap::new(), limits);
             mounted.await
         };
-        let poison = async |how: &'static str| {
-            let path = format!("{}/poison", self.mount());
-            client.create(path, how, CreateMode::Persistent).await
-        };
         match self.kind {
             Kind::Call { .. } | Kind::Linger => mount(PLUGIN).await?,
             Kind::Event { how } => {
                 mount(PLUGIN).await?;
-                poison(how).await?;
+                client.call(self.mount(), "poison", how).await?;
             }
             Kind::Migrate { how } => {
                 mount(SHIFTY).await?;
-                poison(how).await?;
+                // A lock's node holds what its holder said: here it becomes the next revision's poison.
+                let input = json!({ "name": "poison", "data": how }).to_string();
+                client.call(self.mount(), "try", input).await?;
             }
             Kind::EveryMount => while self.mount_next(client, guests).await?.is_some() {},
             Kind::WrongInput | Kind::Push | Kind::Mount => {}
@@ -228,12 +227,7 @@ impl Attack {
                 .call("/locks", "acquire", r#"{"name":7}"#)
                 .await
                 .map(drop),
-            Kind::Event { .. } => {
-                let path = format!("{}/cause-", self.mount());
-                let mode = CreateMode::PersistentSequential;
-                client.create(path, "", mode).await?;
-                client.call(self.mount(), "echo", "").await.map(drop)
-            }
+            Kind::Event { .. } => client.call(self.mount(), "alarm", "now").await.map(drop),
             Kind::Migrate { .. } => client.activate_plugin(SHIFTY, guests.fixtures).await,
             Kind::Push => {
                 let number = guests.pushed.fetch_add(1, Ordering::Relaxed);
@@ -305,7 +299,7 @@ const CROWD: &str = "/crowd";
 const PARKED_MAX: u32 = 1_000;
 
 /// Calls that one caller leaves waiting.
-const LINGERING: usize = 500;
+const LINGERING: usize = 1_000;
 
 /// How long a caller waits for an answer before it looks at the time.
 const GLANCE: Duration = Duration::from_millis(10);
