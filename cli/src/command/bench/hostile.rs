@@ -15,7 +15,7 @@ use zareba_client::{Client, CreateMode};
 use self::attacks::{AFTERWARDS, ATTACKS, Attack, Got, Guests};
 use super::own_ensemble::OwnEnsemble;
 use super::quantiles::quantile;
-use super::timetable::{self, Cycle, Timetable};
+use super::timetable::{Cycle, Timetable};
 use crate::args::{Format, Hostile};
 use crate::output;
 
@@ -135,17 +135,20 @@ impl Stage {
     fn write(&self, times: Timetable) -> Vec<JoinHandle<anyhow::Result<Vec<Cycle>>>> {
         let writers = self.writers.iter().enumerate();
         let spawn = |(number, client): (usize, &Client)| {
-            let client = client.clone();
+            // What a leader that lost its office refuses is a longer write, not a failed one.
+            let client = client.resending(PATIENCE);
             tokio::spawn(async move {
                 let (path, data) = (node(number), Bytes::from(vec![b'x'; VALUE_BYTES]));
                 let mut cycles = Vec::new();
-                while !times.is_over() {
+                loop {
                     let began = times.time();
                     client.set(path.as_str(), data.clone(), None).await?;
                     let ended = times.time();
                     cycles.push(Cycle { began, ended });
+                    if times.is_over() {
+                        return Ok(cycles);
+                    }
                 }
-                Ok(cycles)
             })
         };
         writers.map(spawn).collect()
@@ -160,9 +163,9 @@ async fn felt(
     for writer in writers {
         cycles.extend(writer.await.context("a writer has panicked")??);
     }
-    let durations = timetable::durations(times.within(&cycles));
+    let (durations, seconds) = times.durations(&cycles);
     Ok(Felt {
-        per_second: durations.len() as f64 / times.measured().as_secs_f64(),
+        per_second: durations.len() as f64 / seconds,
         latency_us: [0.5, 0.99, 1.0].map(|part| quantile(&durations, part)),
     })
 }
@@ -239,5 +242,5 @@ fn node(writer: usize) -> String {
 /// Bytes of data of each write.
 const VALUE_BYTES: usize = 1024;
 
-/// How long a call of a guest may go on behind the end: many wait in line for a deadline each.
+/// How long a call of a guest, or a write, may take: many wait in line for a deadline each.
 const PATIENCE: Duration = Duration::from_secs(60);

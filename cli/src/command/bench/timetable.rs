@@ -44,17 +44,30 @@ impl Timetable {
         self.end - self.warm_up
     }
 
-    /// What ended while it was measured.
-    pub(super) fn within<'a>(&self, cycles: &'a [Cycle]) -> impl Iterator<Item = &'a Cycle> {
+    /// How long each took that ended while it was measured, microseconds, and how many seconds were
+    /// measured: if the time was too short for any, those from the beginning of all to the end of all.
+    pub(super) fn durations(&self, cycles: &[Cycle]) -> (Vec<u64>, f64) {
+        let within = self.within(cycles);
+        if !within.is_empty() {
+            return (within, self.measured().as_secs_f64());
+        }
+        let last = cycles.iter().map(|it| it.ended).max().unwrap_or(0);
+        let all = cycles.iter().map(Cycle::took).collect();
+        (all, last as f64 / 1e6)
+    }
+
+    /// The same, and none if none ended while it was measured.
+    pub(super) fn within(&self, cycles: &[Cycle]) -> Vec<u64> {
         let measured = micros(self.warm_up)..=micros(self.end);
-        let is_within = move |it: &&Cycle| measured.contains(&it.ended);
-        cycles.iter().filter(is_within)
+        let is_within = |it: &&Cycle| measured.contains(&it.ended);
+        cycles.iter().filter(is_within).map(Cycle::took).collect()
     }
 }
 
-/// How long each took, microseconds.
-pub(super) fn durations<'a>(cycles: impl Iterator<Item = &'a Cycle>) -> Vec<u64> {
-    cycles.map(|it| it.ended.saturating_sub(it.began)).collect()
+impl Cycle {
+    fn took(&self) -> u64 {
+        self.ended.saturating_sub(self.began)
+    }
 }
 
 fn micros(time: Duration) -> u64 {

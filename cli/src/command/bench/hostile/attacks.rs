@@ -207,17 +207,19 @@ impl Attack {
             return self.linger(client, times).await;
         }
         let mut got = Got::default();
-        while !times.is_over() {
+        loop {
             let result = match self.kind {
                 Kind::Mount => match self.mount_next(client, guests).await {
-                    Ok(None) => break,
+                    Ok(None) => return got,
                     other => other.map(drop),
                 },
                 _ => self.once(client, guests).await,
             };
             got.note(result);
+            if times.is_over() {
+                return got;
+            }
         }
-        got
     }
 
     async fn once(&self, client: &Client, guests: &Guests) -> Result<(), Error> {
@@ -260,9 +262,12 @@ impl Attack {
     async fn linger(&self, client: &Client, times: Timetable) -> Got {
         let mut got = Got::default();
         let mut parked = FuturesUnordered::new();
-        while !times.is_over() {
+        loop {
             while parked.len() < LINGERING {
                 parked.push(client.call(self.mount(), "linger", "for ever"));
+            }
+            if times.is_over() {
+                break;
             }
             if let Ok(Some(result)) = tokio::time::timeout(GLANCE, parked.next()).await {
                 got.note(result);

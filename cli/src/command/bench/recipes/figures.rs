@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::work::Lane;
 use crate::command::bench::quantiles::quantile;
-use crate::command::bench::timetable::{self, Timetable};
+use crate::command::bench::timetable::Timetable;
 use crate::output;
 
 /// One side of a measurement, in one round or as the median of all.
@@ -59,16 +59,9 @@ pub(super) struct Comparison {
 
 impl Figures {
     pub(super) fn of(lane: &Lane, times: &Timetable, spent: Spent) -> Self {
-        let mut durations = timetable::durations(times.within(&lane.cycles));
-        let mut seconds = times.measured().as_secs_f64();
-        if durations.is_empty() {
-            // The time was too short for a cycle: then from the beginning of all to the end of all.
-            durations = timetable::durations(lane.cycles.iter());
-            let ended = lane.cycles.iter().map(|it| it.ended).max();
-            seconds = ended.unwrap_or(0) as f64 / 1e6;
-        }
+        let (durations, seconds) = times.durations(&lane.cycles);
         let at = |part| quantile(&durations, part).map_or(f64::NAN, |us| us as f64);
-        let hand_offs = timetable::durations(times.within(&lane.hand_offs));
+        let hand_offs = times.within(&lane.hand_offs);
         let each = |spent: f64| spent / lane.done as f64;
         Self {
             per_second: durations.len() as f64 / seconds,

@@ -47,12 +47,14 @@ pub(super) async fn set(client: &Client, times: Timetable) -> anyhow::Result<Lan
         other => drop(other?),
     }
     let mut lane = Lane::default();
-    while !times.is_over() {
+    loop {
         let began = times.time();
         client.set(SET_NODE, data.clone(), None).await?;
         lane.went_through(began, times.time());
+        if times.is_over() {
+            return Ok(lane);
+        }
     }
-    Ok(lane)
 }
 
 /// What a lock protects: it notices when two are in it, and when a later holder has no greater token.
@@ -94,7 +96,7 @@ pub(super) async fn lock(
         let protected = Arc::clone(&protected);
         lanes.push(tokio::spawn(async move {
             let mut lane = Lane::default();
-            while !times.is_over() {
+            loop {
                 let asked = times.time();
                 let guard = lock.acquire().await?;
                 let given = times.time();
@@ -106,8 +108,10 @@ pub(super) async fn lock(
                 protected.leave(times.time());
                 guard.release().await?;
                 lane.went_through(asked, times.time());
+                if times.is_over() {
+                    return anyhow::Ok(lane);
+                }
             }
-            anyhow::Ok(lane)
         }));
     }
     together(lanes).await
@@ -127,12 +131,14 @@ pub(super) async fn counter(
             let counter = AnyCounter::new(side, client, name)?;
             lanes.push(tokio::spawn(async move {
                 let (mut lane, mut sums) = (Lane::default(), Vec::new());
-                while !times.is_over() {
+                loop {
                     let began = times.time();
                     sums.push(counter.add().await?);
                     lane.went_through(began, times.time());
+                    if times.is_over() {
+                        return anyhow::Ok((lane, sums));
+                    }
                 }
-                anyhow::Ok((lane, sums))
             }));
         }
     }
@@ -170,12 +176,14 @@ pub(super) async fn queue(
         let queue = AnyQueue::new(side, client, name)?;
         let (room, next) = (Arc::clone(&room), Arc::clone(&next));
         puts.push(tokio::spawn(async move {
-            while !times.is_over() {
+            loop {
                 room.acquire().await?.forget();
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 queue.put(&format!("{number:0ITEM_BYTES$}")).await?;
+                if times.is_over() {
+                    return anyhow::Ok(());
+                }
             }
-            anyhow::Ok(())
         }));
     }
     for client in consumers.iter().flat_map(|it| repeat(it, in_flight)) {
