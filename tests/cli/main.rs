@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod bench;
 mod events;
 mod identity;
 mod interactive;

@@ -13,6 +13,8 @@ pub const LOCK: &str = "../plugins/dist/lock.wasm";
 pub const FIXTURES: &str = "guests/dist/fixtures.wasm";
 /// A component that wants WASI.
 pub const WASI: &str = "guests/dist/wasi.wasm";
+/// A component whose interface has other types than the contract's.
+pub const WRONG_TYPES: &str = "guests/dist/wrong-types.wasm";
 
 /// Where a component lies.
 pub fn component_path(component: &str) -> std::path::PathBuf {

@@ -19,7 +19,13 @@ const TEST_GUESTS: [(&str, &str); 1] = [(
 )];
 
 /// Components written as text: source and committed file.
-const TEXTS: [(&str, &str); 1] = [("tests/guests/wasi.wat", "tests/guests/dist/wasi.wasm")];
+const TEXTS: [(&str, &str); 2] = [
+    ("tests/guests/wasi.wat", "tests/guests/dist/wasi.wasm"),
+    (
+        "tests/guests/wrong-types.wat",
+        "tests/guests/dist/wrong-types.wasm",
+    ),
+];
 
 /// Stack of a guest, bytes: less than the default megabyte, so that a fresh instance touches few
 /// pages; enough for JSON as deep as its parser goes.

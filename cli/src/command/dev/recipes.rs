@@ -49,7 +49,16 @@ const AT_ONCE: usize = 4;
 
 /// Mounts every recipe.
 pub(super) async fn mount(client: &Client) -> anyhow::Result<()> {
-    let mounted = RECIPES.iter().map(|recipe| mount_one(client, recipe));
+    mount_those(client, |_| true).await
+}
+
+/// Mounts the recipes of those names.
+pub(in crate::command) async fn mount_those(
+    client: &Client,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<()> {
+    let wanted = RECIPES.iter().filter(|recipe| wanted(recipe.name));
+    let mounted = wanted.map(|recipe| mount_one(client, recipe));
     let mut mounted = futures::stream::iter(mounted).buffer_unordered(AT_ONCE);
     while let Some(done) = mounted.next().await {
         done?;
@@ -73,4 +82,10 @@ async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A recipe's component.
+pub(in crate::command) fn component(name: &str) -> Option<&'static [u8]> {
+    let mut recipes = RECIPES.iter().filter(|recipe| recipe.name == name);
+    recipes.next().map(|recipe| recipe.component)
 }
