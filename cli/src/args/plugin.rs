@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use zareba_client::model::ZnodePath;
 
+use super::Authoring;
+
 /// `zareba plugin`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
+    #[command(flatten)]
+    Authoring(Authoring),
     /// Push a component as a revision of a plugin and print its address.
     Push {
         /// The plugin's name.

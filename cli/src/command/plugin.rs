@@ -17,10 +17,16 @@ const PLUGINS: &str = "/zareba/plugins";
 const MOUNTS: &str = "/zareba/mounts";
 
 pub(super) async fn run(plugin: Plugin, console: &Console) -> anyhow::Result<()> {
+    let plugin = match plugin {
+        // An author needs no session.
+        Plugin::Authoring(authoring) => return super::authoring::run(authoring, console).await,
+        plugin => plugin,
+    };
     let format = console.format;
     console
         .in_session(async |client| {
             match plugin {
+                Plugin::Authoring(_) => {}
                 Plugin::Push { name, file } => {
                     let component = std::fs::read(&file)
                         .with_context(|| format!("cannot read the component {}", file.display()))?;
