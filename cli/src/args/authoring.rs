@@ -32,6 +32,13 @@ pub(crate) enum Authoring {
         #[arg(short = 'o', long = "out", value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Build a plugin's folder, deploy it to a running ensemble and mount it, and again after every change,
+    /// until interrupted.
+    Dev {
+        /// The folder that holds plugin.toml.
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+    },
 }
 
 /// One of the languages' names.

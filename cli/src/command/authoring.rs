@@ -1,6 +1,7 @@
 //! `zareba plugin new`, `build` and `dev`: what a plugin's author does. Here is only which one.
 
 mod build;
+mod dev;
 mod new;
 
 use crate::args::Authoring;
@@ -15,5 +16,6 @@ pub(super) async fn run(authoring: Authoring, console: &Console) -> anyhow::Resu
             sdk,
         } => new::run(&name, folder, language, sdk.as_deref(), console),
         Authoring::Build { folder, out } => build::run(folder, out, console).await,
+        Authoring::Dev { folder } => dev::run(folder, console).await,
     }
 }

@@ -47,7 +47,10 @@ impl SourceTree {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             // Editors write beside a file, under a name that begins or ends like this, before they replace it.
-            if WRITTEN_BY_BUILDS.contains(&&*name) || name.starts_with('.') || name.ends_with('~') {
+            let is_beside = name.starts_with('.') || name.ends_with('~');
+            // What is said of a build may be written here, too, and must not be the reason for the next one.
+            let is_said = name.ends_with(".log");
+            if WRITTEN_BY_BUILDS.contains(&&*name) || is_beside || is_said {
                 continue;
             }
             let path = below.join(&*name);
@@ -105,6 +108,7 @@ mod tests {
             ".git/x",
             "Cargo.lock",
             "b.c~",
+            "dev.log",
         ] {
             write(path, "x");
         }

@@ -41,5 +41,9 @@ pub(super) async fn component(folder: PathBuf, manifest: Manifest) -> anyhow::Re
 }
 
 fn default_out(folder: &Path, manifest: &Manifest) -> PathBuf {
-    folder.join("build").join(format!("{}.wasm", manifest.name))
+    let here = Path::new("build").join(format!("{}.wasm", manifest.name));
+    if folder == Path::new(".") {
+        return here;
+    }
+    folder.join(here)
 }
