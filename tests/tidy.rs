@@ -33,6 +33,7 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ("transport", &["zab", "wire", "model"]),
     ("plugin-host", &["replica", "model"]),
     ("check", &["zab", "model"]),
+    ("authoring", &[]),
     ("sim", &["replica", "zab", "tree", "wire", "log", "model"]),
     (
         "server",
@@ -50,7 +51,7 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["wire", "model"]),
-    ("cli", &["server", "client", "plugin-host"]),
+    ("cli", &["server", "client", "plugin-host", "authoring"]),
     ("examples", &["client"]),
     ("guest-sdk/macros", &[]),
     ("guest-sdk", &["guest-sdk/macros"]),

@@ -2,6 +2,7 @@
 //! nothing of what a command does.
 
 mod acl;
+mod authoring;
 mod bench;
 mod data;
 mod duration;
@@ -16,6 +17,7 @@ mod shell;
 mod subtree;
 
 pub(crate) use self::acl::*;
+pub(crate) use self::authoring::*;
 pub(crate) use self::bench::*;
 pub(crate) use self::data::*;
 pub(crate) use self::ensemble::*;

@@ -1,6 +1,7 @@
 //! One file per verb; here is only which one.
 
 mod acl;
+mod authoring;
 mod bench;
 mod call;
 mod changes;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::json;
+use zareba_authoring::AuthoringError;
 use zareba_client::Error;
 use zareba_client::model::ErrorCode;
 use zareba_server::{ServerError, StoppedDataError};
@@ -244,6 +245,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
         // Damage that was found is another thing than a directory that cannot be looked at.
         return USAGE;
     }
+    if let Some(error) = error.downcast_ref() {
+        return code_of_authoring(error);
+    }
     let Some(error) = cause(error) else {
         return FAILED;
     };
@@ -253,6 +257,19 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Error::Timeout => TIMEOUT,
         Error::Unreachable { .. } => UNREACHABLE,
         Error::Path(_) | Error::Configuration(_) => USAGE,
+        _ => FAILED,
+    }
+}
+
+fn code_of_authoring(error: &AuthoringError) -> u8 {
+    match error {
+        AuthoringError::Name(_)
+        | AuthoringError::NoManifest(_)
+        | AuthoringError::Manifest { .. }
+        | AuthoringError::NotTheSdk(_) => USAGE,
+        AuthoringError::FolderInUse(_) => CONFLICT,
+        // What an ensemble says of such a component.
+        AuthoringError::ForeignImports(_) | AuthoringError::NoGuest => PLUGIN,
         _ => FAILED,
     }
 }

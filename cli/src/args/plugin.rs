@@ -6,9 +6,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use zareba_client::model::{PublisherKey, ZnodePath};
 
+use super::Authoring;
+
 /// `zareba plugin`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
+    #[command(flatten)]
+    Authoring(Authoring),
     /// Push a component as a revision of a plugin and print its address. What is there already is not
     /// sent again.
     Push(Push),

@@ -14,6 +14,8 @@ use crate::console::Console;
 /// Runs it, and returns the exit code.
 pub(super) async fn run(plugin: Plugin, console: &Console) -> anyhow::Result<u8> {
     match plugin {
+        // An author needs no session.
+        Plugin::Authoring(authoring) => super::authoring::run(authoring, console).await?,
         Plugin::Push(push) => deploy::push(push, console).await?,
         Plugin::Verify { file } => deploy::verify(&file, console)?,
         Plugin::Plan { name, revision } => {
