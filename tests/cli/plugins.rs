@@ -45,7 +45,10 @@ async fn recipes_are_there(dev: &Dev) {
 async fn pushed_and_mounted(dev: &Dev) -> String {
     let wasi = plugin::component_path(plugin::WASI);
     let wasi = wasi.to_str().unwrap();
-    for command in [&["plugin", "verify", wasi][..], &["plugin", "push", "wasi", wasi]] {
+    for command in [
+        &["plugin", "verify", wasi][..],
+        &["plugin", "push", "wasi", wasi],
+    ] {
         let refused = dev.run(command).await;
         assert_eq!(refused.code, 8, "{}", refused.errors);
         assert!(refused.errors.contains("wasi:cli"), "{}", refused.errors);
@@ -78,7 +81,11 @@ async fn what_breaks_callers_is_planned(dev: &Dev, first: &str) {
     let second = second["sha256"].as_str().unwrap().to_owned();
     let refused = dev.run(&["plugin", "activate", "odd"]).await;
     assert_eq!(refused.code, 4, "{}", refused.errors);
-    assert!(refused.errors.contains("PLUGIN_BREAKING"), "{}", refused.errors);
+    assert!(
+        refused.errors.contains("PLUGIN_BREAKING"),
+        "{}",
+        refused.errors
+    );
     let activate = ["plugin", "activate", "odd", &second, "--allow-breaking"];
     dev.ok(&activate).await;
     assert_eq!(dev.run(&["call", "/odd", "echo", "hello"]).await.code, 8);
@@ -88,22 +95,42 @@ async fn what_breaks_callers_is_planned(dev: &Dev, first: &str) {
     let listed = dev.json_lines(&["plugin", "list"]).await;
     let odd: Vec<_> = listed.iter().filter(|it| it["name"] == "odd").collect();
     assert_eq!(odd.len(), 2);
-    assert_eq!((&odd[0]["active"], &odd[1]["previous"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&odd[0]["active"], &odd[1]["previous"]),
+        (&true.into(), &true.into())
+    );
     assert_eq!(dev.run(&["plugin", "remove", "odd", first]).await.code, 4);
     dev.ok(&["plugin", "remove", "odd", &second]).await;
-    assert_eq!(dev.run(&["plugin", "activate", "odd", &second]).await.code, 3);
+    assert_eq!(
+        dev.run(&["plugin", "activate", "odd", &second]).await.code,
+        3
+    );
 }
 
 async fn rests_and_goes_on(dev: &Dev) {
-    dev.ok(&["plugin", "pause", "/odd", "--reason", "moving house"]).await;
+    dev.ok(&["plugin", "pause", "/odd", "--reason", "moving house"])
+        .await;
     let refused = dev.run(&["call", "/odd", "echo", "hello"]).await;
     assert_eq!(refused.code, 8, "{}", refused.errors);
-    assert!(refused.errors.contains("moving house"), "{}", refused.errors);
+    assert!(
+        refused.errors.contains("moving house"),
+        "{}",
+        refused.errors
+    );
     let table = dev.ok(&["plugin", "list"]).await;
     assert!(table.contains("/odd (paused: moving house)"), "{table}");
     dev.ok(&["plugin", "resume", "/odd"]).await;
     assert_eq!(dev.ok(&["call", "/odd", "echo", "hello"]).await, "hello\n");
-    let configure = ["plugin", "configure", "/odd", "--config", "k=w", "--time-ms", "20", "--warm"];
+    let configure = [
+        "plugin",
+        "configure",
+        "/odd",
+        "--config",
+        "k=w",
+        "--time-ms",
+        "20",
+        "--warm",
+    ];
     dev.ok(&configure).await;
     let shown = dev.ok(&["get", "/zareba/mounts/%2Fodd"]).await;
     let shown: Value = serde_json::from_str(&shown).unwrap();
@@ -114,16 +141,27 @@ async fn rests_and_goes_on(dev: &Dev) {
 }
 
 async fn what_a_call_would_do(dev: &Dev) {
-    let call = ["call", "/locks", "acquire", r#"{"name":"explained"}"#, "--explain"];
+    let call = [
+        "call",
+        "/locks",
+        "acquire",
+        r#"{"name":"explained"}"#,
+        "--explain",
+    ];
     let told = dev.json(&call).await;
     assert_eq!(told["answer"]["done"]["name"], "explained");
     assert_eq!(told["transaction"][0]["does"], "create");
     assert_eq!(told["transaction"][0]["path"], "/locks/explained");
     assert!(told["host_calls"].as_u64() > Some(0), "{told}");
     let text = dev.ok(&call).await;
-    assert!(text.contains("would       create /locks/explained"), "{text}");
+    assert!(
+        text.contains("would       create /locks/explained"),
+        "{text}"
+    );
     assert_eq!(dev.ok(&["call", "/locks", "holders"]).await, "[]\n");
-    let refused = dev.json(&["call", "/locks", "release", r#"{"name":"x"}"#, "--explain"]).await;
+    let refused = dev
+        .json(&["call", "/locks", "release", r#"{"name":"x"}"#, "--explain"])
+        .await;
     assert_eq!(refused["answer"]["fault"]["code"], 2);
 }
 
@@ -135,10 +173,15 @@ async fn what_it_did(dev: &Dev) {
     assert_eq!(op("echo")["calls"], 3);
     assert_eq!(op("trap")["traps"]["-204"], 1);
     assert!(op("echo")["guest"]["p99_us"].as_u64() > Some(0), "{seen}");
-    let table = dev.ok(&["plugin", "top", "/odd", "--every", "20ms", "--times", "2"]).await;
+    let table = dev
+        .ok(&["plugin", "top", "/odd", "--every", "20ms", "--times", "2"])
+        .await;
     assert_eq!(table.matches("/odd odd").count(), 2, "{table}");
     let lines = dev.json_lines(&["plugin", "logs", "/odd"]).await;
-    assert_eq!(lines.iter().filter(|it| it["mount"] == "/odd").count(), lines.len());
+    assert_eq!(
+        lines.iter().filter(|it| it["mount"] == "/odd").count(),
+        lines.len()
+    );
     assert!(lines.len() >= 3, "{lines:?}");
     let none = dev.ok(&["plugin", "logs", "/counters"]).await;
     assert_eq!(none, "");
@@ -153,14 +196,29 @@ async fn signed(dev: &Dev) {
     dev.ok(&["plugin", "publisher", "add", "ann", key]).await;
     dev.ok(&["plugin", "publisher", "require", "true"]).await;
     let shown = dev.json(&["plugin", "publisher", "list"]).await;
-    assert_eq!((&shown["required"], &shown["publishers"]["ann"]), (&true.into(), &key.into()));
+    assert_eq!(
+        (&shown["required"], &shown["publishers"]["ann"]),
+        (&true.into(), &key.into())
+    );
     let refused = dev.run(&["plugin", "push", "odd", &other()]).await;
     assert_eq!(refused.code, 8, "{}", refused.errors);
     let file = other();
-    let push = ["plugin", "push", "odd", &file, "--publisher", "ann", "--key-file", key_file];
+    let push = [
+        "plugin",
+        "push",
+        "odd",
+        &file,
+        "--publisher",
+        "ann",
+        "--key-file",
+        key_file,
+    ];
     dev.ok(&push).await;
     let listed = dev.json_lines(&["plugin", "list"]).await;
-    assert!(listed.iter().any(|it| it["publisher"] == "ann"), "{listed:?}");
+    assert!(
+        listed.iter().any(|it| it["publisher"] == "ann"),
+        "{listed:?}"
+    );
     dev.ok(&["plugin", "publisher", "require", "false"]).await;
     dev.ok(&["plugin", "publisher", "remove", "ann"]).await;
 }

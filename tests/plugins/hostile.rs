@@ -146,7 +146,10 @@ async fn a_revision_that_fails_in_migrate_is_not_activated_and_the_old_one_goes_
         let pushed = client.push_plugin(&name, bytes, |_, _| {}).await.unwrap();
         let before = left_at(&client, &mount).await;
         let refused = until("it is compiled everywhere", async || {
-            let refused = client.activate_breaking_plugin(&name, pushed).await.unwrap_err();
+            let refused = client
+                .activate_breaking_plugin(&name, pushed)
+                .await
+                .unwrap_err();
             (!refused.is(ErrorCode::PluginNotReady)).then_some(refused)
         })
         .await;

@@ -109,9 +109,7 @@ fn no_permit_is_given_twice_and_none_stays_with_the_dead() {
     host.end_session::<Semaphore>(callers[0].session).unwrap();
     assert!(host.answer(waiting[0]).unwrap().is_ok());
     assert_eq!(host.answer(waiting[1]), None);
-    let state = host
-        .ask::<Semaphore>(&callers[1], "state", gate())
-        .unwrap();
+    let state = host.ask::<Semaphore>(&callers[1], "state", gate()).unwrap();
     assert_eq!(state["free"], json!(0));
     for who in &callers[1..] {
         host.end_session::<Semaphore>(who.session).unwrap();

@@ -230,7 +230,11 @@ impl Attack {
                 .await
                 .map(drop),
             Kind::Event { .. } => client.call(self.mount(), "alarm", "now").await.map(drop),
-            Kind::Migrate { .. } => client.activate_breaking_plugin(SHIFTY, guests.fixtures).await,
+            Kind::Migrate { .. } => {
+                client
+                    .activate_breaking_plugin(SHIFTY, guests.fixtures)
+                    .await
+            }
             Kind::Push => {
                 let number = guests.pushed.fetch_add(1, Ordering::Relaxed);
                 let component = renamed(&guests.wrong_types, number);
