@@ -431,6 +431,24 @@ impl World {
         ids.into_iter().filter_map(|id| self.call(id)).collect()
     }
 
+    /// True if so many calls are parked at a mount, those in flight included.
+    pub(crate) fn has_parked(&self, mount: &ZnodePath, many: usize) -> bool {
+        let applied = self.tree.parked_at(mount);
+        // Those in flight are counted one by one only where that can make a difference.
+        if applied + self.calls.len() < many {
+            return false;
+        }
+        let (mut more, mut fewer) = (0, 0);
+        for (id, pending) in self.calls.iter() {
+            match (pending, self.tree.parked(*id)) {
+                (Some(call), None) if call.mount == *mount => more += 1,
+                (None, Some(call)) if call.mount == *mount => fewer += 1,
+                _ => {}
+            }
+        }
+        applied + more - fewer >= many
+    }
+
     /// When a timer rings, if it is set.
     pub(crate) fn timer(&self, mount: &ZnodePath, tag: &str) -> Option<u64> {
         match self.timers.get(&(mount.clone(), tag.to_owned())) {

@@ -87,7 +87,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             return Err(Fault::new(ErrorCode::PluginTrap, why));
         }
         let parked_here = usize::try_from(mount.limits.parked_calls_max).unwrap_or(usize::MAX);
-        if self.world.tree.parked_at(&mount.path) >= parked_here
+        if self.world.has_parked(&mount.path, parked_here)
             || self.world.calls_of(forward.session).len() >= SESSION_PARKED_MAX
         {
             let why = format!(

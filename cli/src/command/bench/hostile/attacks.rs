@@ -137,12 +137,12 @@ impl Guests {
         let fixtures = client
             .push_plugin(PLUGIN, component.clone(), |_, _| {})
             .await?;
-        standard::activate(client, PLUGIN, fixtures).await?;
+        client.activate_breaking_plugin(PLUGIN, fixtures).await?;
         standard::mount_those(client, |name| name == "lock").await?;
         // One plugin whose next revision will not take over the nodes of the first.
         let lock = standard::component("lock").context("there is no standard lock")?;
         let lock = client.push_plugin(SHIFTY, lock, |_, _| {}).await?;
-        standard::activate(client, SHIFTY, lock).await?;
+        client.activate_breaking_plugin(SHIFTY, lock).await?;
         client.push_plugin(SHIFTY, component, |_, _| {}).await?;
         for path in [ROOT, CROWD] {
             client.create(path, "", CreateMode::Persistent).await?;
