@@ -91,6 +91,8 @@ const NAMES_WITHOUT_A_NOUN: &[&str] = &[
 const NAMED_BY_CONVENTION: &[&str] = &[
     // In WIT an interface of shared records is named `types`, and its file after it.
     "wit/types.wit",
+    // Glue that wit-bindgen generates for Go imports a package of this name.
+    "crates/authoring/go/pkg/wit/types/types.go",
 ];
 
 /// Longest source file, lines; it is split by noun before.
