@@ -101,7 +101,7 @@ async fn component(home: &Path, language: &str, built_before: Option<&str>) -> O
         return Some(Built { bytes, how });
     }
     // Only a tool that is not there is a reason, and it is told how to get it.
-    let why = said.errors;
+    let why = said.reason();
     assert!(
         why.contains("install it with"),
         "{language} was not built: {why}"

@@ -16,6 +16,17 @@ pub(crate) struct Said {
     pub(crate) errors: String,
 }
 
+impl Said {
+    /// Why it has failed; behind what its tools had to say.
+    pub(crate) fn reason(&self) -> String {
+        let last = self.errors.lines().last().unwrap_or_default();
+        match serde_json::from_str::<Value>(last) {
+            Ok(said) => said["error"].as_str().unwrap().trim_end().to_owned(),
+            Err(_) => self.errors.clone(),
+        }
+    }
+}
+
 /// Runs `zareba --output json` with these words, for as long as it takes: compilers are slow.
 pub(crate) async fn zareba(words: &[&str]) -> Said {
     let output = Command::new(binary())

@@ -131,17 +131,17 @@ impl Author<'_> {
         }
         // Who mounted it before this command has perhaps done so otherwise, and knows why.
         let before = self.mounted.get_or_insert_with(|| wanted.clone());
-        let is_outdated = there.is_some() && before != wanted;
-        if !is_outdated {
-            before.clone_from(wanted);
+        let is_changed = there.is_some() && before != wanted;
+        if is_changed {
+            let config = wanted.config.clone();
+            let configured = client.configure_mount(&path, config, limits(wanted));
+            configured.await?;
         }
-        let how = match (is_outdated, there.is_some()) {
-            (false, false) => String::new(),
-            (false, true) => ", as it was".to_owned(),
-            (true, _) => format!(
-                ", as it was; what plugin.toml says of [mount] now holds for a new mount, behind \
-                 `zareba plugin unmount {path}` and `zareba delete --recursive {path}`"
-            ),
+        before.clone_from(wanted);
+        let how = match (is_changed, there.is_some()) {
+            (false, false) => "",
+            (false, true) => ", as it was",
+            (true, _) => ", configured anew",
         };
         self.say(
             format_args!("mounted: {path}{how}"),
@@ -149,7 +149,7 @@ impl Author<'_> {
                 "event": "mounted",
                 "path": path.as_str(),
                 "new": there.is_none(),
-                "outdated": is_outdated,
+                "configured": is_changed,
             }),
         )
     }
