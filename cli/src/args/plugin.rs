@@ -197,8 +197,8 @@ pub(crate) enum Publisher {
         /// The publisher's name.
         name: String,
         /// The public key, 64 hexadecimal digits.
-        #[arg(value_parser = publisher_key)]
-        key: PublisherKey,
+        #[arg(value_name = "KEY", value_parser = publisher_key)]
+        public_key: PublisherKey,
     },
     /// Forget a publisher.
     Remove {

@@ -29,7 +29,10 @@ pub(super) async fn run(command: Publisher, console: &Console) -> anyhow::Result
     console
         .in_session(async |client| match command {
             Publisher::Keygen { .. } => Ok(()),
-            Publisher::Add { name, key } => {
+            Publisher::Add {
+                name,
+                public_key: key,
+            } => {
                 client.set_publisher(name.as_str(), Some(key)).await?;
                 console.say(key, json!({ "name": name, "key": key.to_string() }))
             }
