@@ -189,7 +189,7 @@ fn compare_fields(
 #[derive(Debug, PartialEq, Eq)]
 enum Shape {
     Object(BTreeMap<String, Field>),
-    List(Box<Shape>),
+    List(Box<Self>),
     /// `string`, `integer` and so on.
     Word(String),
 }

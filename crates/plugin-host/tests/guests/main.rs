@@ -6,7 +6,6 @@
     reason = "a test stops at the first surprise"
 )]
 
-#[path = "stage.rs"]
 mod golden;
 mod stage;
 
@@ -370,7 +369,7 @@ fn only_operations_declared_to_park_may_park() {
 #[test]
 fn a_revision_that_is_not_installed_is_a_fault_that_says_try_again() {
     let mut bench = Bench::new(FIXTURES);
-    bench.host.remove(&REVISION);
+    bench.host.forget(&REVISION);
     match bench.command(1, "echo", "") {
         Err(GuestFailure::Fault(fault)) => assert_eq!(fault.code, ErrorCode::PluginNotReady),
         other => panic!("{other:?}"),
