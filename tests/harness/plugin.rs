@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use zareba_client::{Client, ErrorCode, Limits, Sha256};
+use zareba_client::{Client, Error, ErrorCode, Limits, Sha256};
 
 use crate::until;
 
@@ -45,6 +45,22 @@ pub async fn activate(client: &Client, name: &str, sha256: Sha256) {
         }
     })
     .await;
+}
+
+/// Calls a plugin once it is admitted: one that had more than its share of the leader's time waits.
+pub async fn call(
+    client: &Client,
+    mount: &str,
+    op: &str,
+    input: &str,
+) -> Result<bytes::Bytes, Error> {
+    until("a plugin is admitted", async || {
+        match client.call(mount, op, input.to_owned()).await {
+            Err(error) if error.is(ErrorCode::Throttled) => None,
+            other => Some(other),
+        }
+    })
+    .await
 }
 
 /// Deploys and mounts a component; `limits` of its calls.

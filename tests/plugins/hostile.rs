@@ -158,9 +158,12 @@ async fn a_revision_that_fails_in_migrate_is_not_activated_and_the_old_one_goes_
         assert_eq!(left_at(&client, &mount).await, before, "{how}");
         writer.goes_on(20).await;
         let release = r#"{"name":"poison"}"#;
-        client.call(&mount, "release", release).await.unwrap();
+        plugin::call(&client, &mount, "release", release)
+            .await
+            .unwrap();
         plugin::activate(&client, &name, pushed).await;
-        assert_eq!(client.call(&mount, "echo", "new").await.unwrap(), "new");
+        let echoed = plugin::call(&client, &mount, "echo", "new").await.unwrap();
+        assert_eq!(echoed, "new");
     }
     let written = writer.stop().await;
     assert!(written.slowest < SLOWEST_WRITE, "{:?}", written.slowest);

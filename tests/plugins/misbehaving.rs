@@ -136,7 +136,9 @@ async fn a_guest_that_misbehaves_hurts_nobody_but_itself() {
     for id in 1..=3 {
         let client = ensemble.client_of(id).await;
         for case in &CASES {
-            let error = client.call("/odd", case.op, case.input).await.unwrap_err();
+            let error = plugin::call(&client, "/odd", case.op, case.input)
+                .await
+                .unwrap_err();
             assert!(error.is(case.code), "{} gave {error}", case.name);
             for words in case.says {
                 let text = error.to_string();
@@ -146,7 +148,9 @@ async fn a_guest_that_misbehaves_hurts_nobody_but_itself() {
             assert_eq!(left, before, "{} has left something", case.name);
             writer.goes_on(3).await;
         }
-        let sneaked = client.call("/odd", "sneak", "").await.unwrap_err();
+        let sneaked = plugin::call(&client, "/odd", "sneak", "")
+            .await
+            .unwrap_err();
         assert!(
             sneaked.to_string().contains("a query writes nothing"),
             "{sneaked}"
@@ -165,8 +169,8 @@ async fn a_guest_that_misbehaves_hurts_nobody_but_itself() {
 
     // It is as good as new.
     let (echo, kept) = tokio::join!(
-        client.call("/odd", "echo", "fine"),
-        client.call("/odd", "undo", "")
+        plugin::call(&client, "/odd", "echo", "fine"),
+        plugin::call(&client, "/odd", "undo", "")
     );
     assert_eq!(echo.unwrap(), "fine");
     assert_eq!(kept.unwrap(), r#"["kept"]"#);

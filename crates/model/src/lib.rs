@@ -35,9 +35,10 @@ pub use plugin::{
 };
 
 pub mod plugin_stats;
-pub use plugin_stats::{
-    Explained, ExplainedAnswer, GuestCost, GuestMetric, Latency, MountStats, OpStats, PluginLogLine,
-};
+pub use plugin_stats::{GuestCost, GuestMetric, Latency, MountStats, OpStats, PluginLogLine};
+
+pub mod explained;
+pub use explained::{Explained, ExplainedAnswer};
 
 pub mod evolution;
 pub use evolution::{Difference, differences};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Effect, Fault, Sha256, ZnodePath};
+use crate::{Sha256, ZnodePath};
 
 /// What one run of a guest took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,33 +199,6 @@ pub struct PluginLogLine {
     pub level: u8,
     /// What it says.
     pub text: String,
-}
-
-/// What a call would come to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explained {
-    /// What the guest would answer.
-    pub answer: Result<ExplainedAnswer, Fault>,
-    /// What its transaction would do.
-    pub effects: Vec<Effect>,
-    /// What it took to find out.
-    pub cost: GuestCost,
-    /// What it would have written into its log: level and line.
-    pub log: Vec<(u8, String)>,
-}
-
-/// An answer of a guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ExplainedAnswer {
-    /// This at once.
-    Done(bytes::Bytes),
-    /// Later: it waits for that, for at most so many milliseconds.
-    Parks {
-        /// What it waits for.
-        tag: String,
-        /// For how long.
-        timeout_ms: Option<u64>,
-    },
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ pub(crate) fn run<P: PluginRuntime>(
     let (world, stand_in, plugins) = (desk.world, desk.stand_in, desk.plugins);
     let invocation = invocation(world, mount, caller, entry, desk.seed);
     let called = lend(world, stand_in, plugins, mount, &invocation);
-    desk.seen.ran(&mount.path, &invocation.entry, &called);
+    let came_to = (&called.result, &called.cost);
+    desk.seen.ran(&mount.path, &invocation.entry, came_to);
     for line in called.log {
         desk.seen.logged(&mount.path, time, line);
     }

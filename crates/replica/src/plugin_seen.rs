@@ -7,7 +7,6 @@ use zareba_model::{
     ErrorCode, GuestCost, OpStats, PluginLogLine, ZnodePath, limits::PLUGIN_LOG_LINES_MAX,
 };
 
-use crate::guest_call::Called;
 use crate::plugin::{GuestAnswer, GuestEntry, GuestFailure};
 
 /// The first runs of an operation are timed in every part, and then one of so many.
@@ -57,19 +56,24 @@ pub(crate) struct Spent {
 
 impl PluginSeen {
     /// A guest has run.
-    pub(crate) fn ran(&mut self, mount: &ZnodePath, entry: &GuestEntry, called: &Called) {
+    pub(crate) fn ran(
+        &mut self,
+        mount: &ZnodePath,
+        entry: &GuestEntry,
+        (result, cost): (&Result<GuestAnswer, GuestFailure>, &GuestCost),
+    ) {
         let GuestCost {
             instantiate_ns,
             guest_ns,
             ..
-        } = called.cost;
+        } = *cost;
         let mut spent = Spent {
             ns: instantiate_ns.saturating_add(guest_ns),
             too_long: false,
         };
         let stats = self.op(mount, name_of(entry));
-        note(stats, &called.cost);
-        match &called.result {
+        note(stats, cost);
+        match result {
             Ok(GuestAnswer::Done(_)) => {}
             Ok(GuestAnswer::Park { .. }) => stats.parked += 1,
             Err(GuestFailure::Fault(fault)) => {

@@ -146,6 +146,7 @@ impl AnyCounter {
         }
     }
 
+    /// As the session's server has it, which may be a little behind others'.
     pub(super) async fn get(&self) -> Result<i64, Error> {
         match self {
             Self::ClientSide(counter) => counter.get().await,
@@ -154,8 +155,6 @@ impl AnyCounter {
                 mount,
                 name,
             }) => {
-                // A query is answered by the session's server, which may be a little behind others'.
-                client.sync().await?;
                 let sum: Sum = client
                     .call_json(*mount, "get", &json!({ "name": name }))
                     .await?;

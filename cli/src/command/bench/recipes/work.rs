@@ -148,6 +148,8 @@ pub(super) async fn counter(
         sums.extend(told);
     }
     let client = clients.first().context("nobody counts")?;
+    // What others were told may not be here yet.
+    client.sync().await?;
     let value = AnyCounter::new(side, client, name)?.get().await?;
     let adds = i64::try_from(all.done)?;
     ensure!(value == adds, "after {adds} additions of 1 it is {value}");
