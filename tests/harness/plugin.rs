@@ -48,16 +48,11 @@ pub async fn activate(client: &Client, name: &str, sha256: Sha256) {
 }
 
 /// Calls a plugin once it is admitted: one that had more than its share of the leader's time waits.
-pub async fn call(
-    client: &Client,
-    mount: &str,
-    op: &str,
-    input: &str,
-) -> Result<bytes::Bytes, Error> {
+pub async fn call(client: &Client, mount: &str, op: &str, input: &str) -> Result<String, Error> {
     until("a plugin is admitted", async || {
         match client.call(mount, op, input.to_owned()).await {
             Err(error) if error.is(ErrorCode::Throttled) => None,
-            other => Some(other),
+            other => Some(other.map(|answer| String::from_utf8(answer.to_vec()).unwrap())),
         }
     })
     .await
