@@ -26,7 +26,7 @@ pub(crate) trait Brain {
     /// A batch is over.
     fn flush(&mut self, now: Now, outputs: &mut Vec<Output>);
     /// A component can be run from now on.
-    fn install(&mut self, sha256: Sha256, component: Compiled) -> PluginDescription;
+    fn install(&mut self, sha256: Sha256, component: Arc<Compiled>) -> PluginDescription;
 }
 
 impl Brain for Replica<PluginHost> {
@@ -38,7 +38,7 @@ impl Brain for Replica<PluginHost> {
         Self::flush(self, now, outputs);
     }
 
-    fn install(&mut self, sha256: Sha256, component: Compiled) -> PluginDescription {
+    fn install(&mut self, sha256: Sha256, component: Arc<Compiled>) -> PluginDescription {
         let description = component.description().clone();
         self.plugins_mut().install(sha256, component);
         description

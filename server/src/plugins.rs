@@ -1,15 +1,17 @@
 //! Compiles plugins on a thread of its own, off the request path. Must never run one.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use sha2::Digest;
 use zareba_model::Sha256;
-use zareba_plugin_host::{CompileLimits, Compiled, PluginEngine, compile};
+use zareba_plugin_host::{CompileLimits, Compiled, PluginCompiler};
 
 use crate::event::{Event, EventSenders};
 
 /// A component that the host can run, or why it is refused.
-pub(crate) type CompileResult = Result<Compiled, String>;
+pub(crate) type CompileResult = Result<Arc<Compiled>, String>;
 
 /// A component to check and compile.
 #[derive(Debug)]
@@ -21,11 +23,16 @@ pub(crate) struct CompileOrder {
 }
 
 /// Compiles what is ordered, one after the other, until nobody can order any more.
-pub(crate) fn run(engine: &PluginEngine, orders: &Receiver<CompileOrder>, events: &EventSenders) {
+pub(crate) fn run(
+    compiler: &PluginCompiler,
+    orders: &Receiver<CompileOrder>,
+    events: &EventSenders,
+) {
     while let Ok(order) = orders.recv() {
         let sha256 = order.sha256;
         let result = assemble(&order).and_then(|component| {
-            compile(engine, &component, &CompileLimits::default())
+            compiler
+                .compile(sha256, &component, &CompileLimits::default())
                 .map_err(|error| error.to_string())
         });
         match &result {
@@ -78,12 +85,12 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_component_are_answered_with_a_reason() {
-        let engine = PluginEngine::new().unwrap();
+        let compiler = PluginCompiler::new().unwrap();
         let (sender, orders) = crossbeam_channel::unbounded();
         sender.send(order(&["hello"])).unwrap();
         drop(sender);
         let (events, receivers) = queues();
-        run(&engine, &orders, &events);
+        run(&compiler, &orders, &events);
         let Some(Event::Compiled { result, .. }) = receivers.take_now().first.pop_front() else {
             panic!("expected an answer");
         };

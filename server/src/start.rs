@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::{oneshot, watch};
-use zareba_plugin_host::{PluginEngine, PluginHost};
+use zareba_plugin_host::{PluginCompiler, PluginEngine, PluginHost};
 use zareba_replica::Replica;
 use zareba_replica::recovery::Recovered;
 use zareba_transport::{Credentials, TlsError, client_door_config};
@@ -65,20 +65,22 @@ impl Server {
     /// Starts a server on the current tokio runtime. It serves once it has a leader.
     pub async fn start(config: ServerConfig) -> Result<RunningServer, StartError> {
         let sockets = Sockets::bind(&config)?;
-        Self::start_on(config, sockets).await
+        let compiler = PluginCompiler::new().map_err(|e| StartError::Plugins(e.to_string()))?;
+        Self::start_on(config, sockets, compiler).await
     }
 
-    /// The same on sockets that are bound already.
+    /// The same on sockets that are bound already, with a compiler for its plugins that other servers of this
+    /// process may have too.
     pub async fn start_on(
         config: ServerConfig,
         sockets: Sockets,
+        compiler: PluginCompiler,
     ) -> Result<RunningServer, StartError> {
         tracing::info!(id = %config.id, names = ?config.names, "starting");
         let identity = Identity::read(&config)?;
         let opened = recover(&config).await?;
         let standing = opened.standing;
         say_if_new(&config, standing);
-        let engine = PluginEngine::new().map_err(|e| StartError::Plugins(e.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let (events, receivers) = queues();
         let client_addr = local_address(&sockets.client, "clients", config.client_listen)?;
@@ -109,7 +111,8 @@ impl Server {
         };
         let audit = assembly.start_audit()?;
         let disk = assembly.start_disk(opened)?;
-        let compiler = assembly.start_compiler(engine.clone())?;
+        let engine = compiler.engine().clone();
+        let compiler = assembly.start_compiler(compiler)?;
         let (role, role_out) = watch::channel(Role::Looking);
         let shell = Shell {
             clients: Clients::new(Arc::clone(&metrics)),
@@ -299,14 +302,14 @@ impl Assembly<'_> {
 
     fn start_compiler(
         &self,
-        engine: PluginEngine,
+        compiler: PluginCompiler,
     ) -> Result<Sender<plugins::CompileOrder>, StartError> {
-        let (compiler, orders): (_, Receiver<_>) = crossbeam_channel::unbounded();
+        let (sender, orders): (_, Receiver<_>) = crossbeam_channel::unbounded();
         let events = self.events.clone();
         self.spawn("zareba-compile", move || {
-            plugins::run(&engine, &orders, &events)
+            plugins::run(&compiler, &orders, &events)
         })?;
-        Ok(compiler)
+        Ok(sender)
     }
 
     /// The replica is made on the thread that owns it, where its guests live too.

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use zareba_client::model::ServerId;
 use zareba_client::{Client, Profile};
+use zareba_plugin_host::PluginCompiler;
 use zareba_server::{RunningServer, Server, ServerError, Sockets};
 
 pub(super) use self::files::write;
@@ -31,9 +32,12 @@ pub(super) async fn run(dev: Dev, format: Format) -> anyhow::Result<()> {
     zareba_server::abort_on_panic();
     let (places, sockets): (Vec<_>, Vec<_>) = bind(&dev)?.into_iter().unzip();
     let files = Files::prepare(&dev.data_dir, &places)?;
+    // One for all of them: a recipe is compiled once, not three times.
+    let compiler = PluginCompiler::new().context("plugins cannot be run on this machine")?;
     let mut servers = Vec::new();
     for (place, sockets) in places.iter().zip(sockets) {
-        let server = Server::start_on(files.server_config(place, &places), sockets)
+        let config = files.server_config(place, &places);
+        let server = Server::start_on(config, sockets, compiler.clone())
             .await
             .with_context(|| format!("server {} cannot start", place.id))?;
         servers.push(server);

@@ -20,6 +20,9 @@ mod clock;
 pub mod compile;
 pub use compile::{CompileLimits, Compiled, compile};
 
+pub mod compiler;
+pub use compiler::PluginCompiler;
+
 pub mod registry;
 pub use registry::PluginHost;
 

@@ -26,7 +26,7 @@ const HOST_TIMED: u64 = 16;
 /// Runs guests for one replica, on its thread.
 pub struct PluginHost {
     engine: PluginEngine,
-    compiled: BTreeMap<Sha256, Compiled>,
+    compiled: BTreeMap<Sha256, Arc<Compiled>>,
     warm: BTreeMap<Sha256, Instance>,
     metrics: BTreeMap<Sha256, Metrics>,
     /// Runs so far.
@@ -46,14 +46,14 @@ impl PluginHost {
     }
 
     /// Makes a component callable. `sha256` is the hash of the bytes that were compiled.
-    pub fn install(&mut self, sha256: Sha256, compiled: Compiled) {
+    pub fn install(&mut self, sha256: Sha256, compiled: impl Into<Arc<Compiled>>) {
         self.warm.remove(&sha256);
-        self.compiled.insert(sha256, compiled);
+        self.compiled.insert(sha256, compiled.into());
     }
 
     /// What a component says of itself.
     pub fn description(&self, sha256: &Sha256) -> Option<&PluginDescription> {
-        self.compiled.get(sha256).map(Compiled::description)
+        self.compiled.get(sha256).map(|it| it.description())
     }
 
     /// How many instances are kept warm.
