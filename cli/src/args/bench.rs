@@ -193,6 +193,9 @@ pub(crate) enum RecipeBench {
     Counter,
     /// 4 clients put into one queue, 4 take from it.
     Queue,
+    /// The same, 16 items in a call of the plugin.
+    #[value(name = "queue-16")]
+    Queue16,
     /// 50 clients enter and leave a double barrier.
     #[value(name = "barrier-50")]
     Barrier50,

@@ -14,8 +14,9 @@ use crate::call::Call;
 use crate::clock::Ticker;
 use crate::error::EngineError;
 
-/// Instances alive at once: one call runs, the rest are warm ones and compilations that describe.
-const INSTANCES_MAX: u32 = 64;
+/// Instances alive at once, for all servers of a process: one call of each runs, the rest are warm ones, 64 of each
+/// server at most, and compilations that describe. One that is not alive costs address space only.
+const INSTANCES_MAX: u32 = 256;
 /// Core instances, memories and tables at once; a component of another language's has several.
 const PARTS_MAX: u32 = 4 * INSTANCES_MAX;
 /// Entries of one table; interpreters need some thousands.

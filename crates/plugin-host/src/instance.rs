@@ -38,10 +38,15 @@ impl Instance {
 
     /// Makes a used one ready for another call.
     pub(crate) fn renew(&mut self, limits: &Limits, call: Call) {
-        let bytes = self.store.data().memory.bytes;
+        let bytes = self.memory_bytes();
         *self.store.data_mut() = call;
         self.store.data_mut().memory.bytes = bytes;
         bound(&mut self.store, limits);
+    }
+
+    /// What its memories have together.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.store.data().memory.bytes
     }
 }
 

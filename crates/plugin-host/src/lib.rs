@@ -30,8 +30,8 @@ mod call;
 mod host;
 mod instance;
 mod limits;
-
 mod metrics;
+mod warm;
 
 pub mod error;
 pub use error::{CompileError, EngineError};

@@ -16,9 +16,7 @@ use crate::compile::Compiled;
 use crate::engine::PluginEngine;
 use crate::instance::Instance;
 use crate::metrics::Metrics;
-
-/// Instances kept for reuse at once; each holds its memory.
-const WARM_MAX: usize = 16;
+use crate::warm::Warm;
 
 /// One run of so many has its host calls timed: looking at the clock costs as much as a small one.
 const HOST_TIMED: u64 = 16;
@@ -27,7 +25,7 @@ const HOST_TIMED: u64 = 16;
 pub struct PluginHost {
     engine: PluginEngine,
     compiled: BTreeMap<Sha256, Arc<Compiled>>,
-    warm: BTreeMap<Sha256, Instance>,
+    warm: Warm,
     metrics: BTreeMap<Sha256, Metrics>,
     /// Runs so far.
     runs: u64,
@@ -39,7 +37,7 @@ impl PluginHost {
         Self {
             engine,
             compiled: BTreeMap::new(),
-            warm: BTreeMap::new(),
+            warm: Warm::default(),
             metrics: BTreeMap::new(),
             runs: 0,
         }
@@ -47,7 +45,7 @@ impl PluginHost {
 
     /// Makes a component callable. `sha256` is the hash of the bytes that were compiled.
     pub fn install(&mut self, sha256: Sha256, compiled: impl Into<Arc<Compiled>>) {
-        self.warm.remove(&sha256);
+        self.warm.take(&sha256);
         self.compiled.insert(sha256, compiled.into());
     }
 
@@ -74,7 +72,7 @@ impl PluginHost {
             return (call, Err(not_ready(&invocation.revision)), None);
         };
         let warm = match limits.warm {
-            true => self.warm.remove(&invocation.revision),
+            true => self.warm.take(&invocation.revision),
             false => None,
         };
         let mut instance = match warm {
@@ -103,7 +101,7 @@ impl PluginHost {
                     Ok(answer)
                 });
                 let mut rest = Call::describing(*limits);
-                rest.memory.bytes = instance.store.data().memory.bytes;
+                rest.memory.bytes = instance.memory_bytes();
                 let call = std::mem::replace(instance.store.data_mut(), rest);
                 (call, answer, Some(instance))
             }
@@ -124,7 +122,7 @@ impl PluginRuntime for PluginHost {
     }
 
     fn forget(&mut self, revision: &Sha256) {
-        self.warm.remove(revision);
+        self.warm.take(revision);
         self.compiled.remove(revision);
         self.metrics.remove(revision);
     }
@@ -150,9 +148,8 @@ impl PluginRuntime for PluginHost {
         (cost.host_calls, cost.changes, cost.bytes) = call.budget.used();
         if let Some(instance) = instance
             && invocation.limits.warm
-            && self.warm.len() < WARM_MAX
         {
-            self.warm.insert(invocation.revision, instance);
+            self.warm.keep(invocation.revision, instance);
         }
         if !call.metrics.is_empty() {
             let metrics = self.metrics.entry(invocation.revision).or_default();
@@ -177,7 +174,7 @@ impl fmt::Debug for PluginHost {
         f.debug_struct("PluginHost")
             .field("engine", &self.engine)
             .field("compiled", &self.compiled.keys())
-            .field("warm", &self.warm.keys())
+            .field("warm", &self.warm)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! <name>                       while a round is under way; holds its number and how many began
-//! <name>/<call>.<session>      ephemeral, of each who has entered and not left
+//! <name>/<session>.<call>      ephemeral, of each who has entered and not left
 //! @line/<call>                 ephemeral, one for each who waits to enter: how many it takes
 //! ```
 
@@ -123,17 +123,15 @@ impl DoubleBarrier {
     fn leave(host: &mut dyn Host, who: &Caller, asked: Leave) -> Result<Reply<Empty>, Fault> {
         let Leave { name, timeout_ms } = asked;
         name::check("barrier", &name)?;
-        let own = format!(".{:x}", who.session);
-        let within = match host.exists(&name)? {
-            Some(_) => host.children(&name, None, u32::MAX)?,
-            None => Vec::new(),
+        let Some(stat) = host.exists(&name)? else {
+            return Err(Refusal::NotWithin { name }.into());
         };
-        let Some(member) = within.iter().find(|it| it.ends_with(&own)) else {
+        let Some(member) = host.first_child(&name, &members_of(who.session))? else {
             return Err(Refusal::NotWithin { name }.into());
         };
         let round = Node::<Round>::at(&name).get(host)?;
         host.delete(&format!("{name}/{member}"), None)?;
-        if within.len() == 1 {
+        if stat.num_children == 1 {
             proceed(host, &name)?;
             return Ok(Reply::Now(Empty {}));
         }
@@ -244,9 +242,14 @@ fn begin(host: &mut dyn Host, name: &str, waiting: Vec<Waiting<u64>>) -> Result<
 }
 
 fn member(host: &mut dyn Host, name: &str, call: u64, session: u64) -> Result<(), Fault> {
-    let path = format!("{name}/{call:016x}.{session:x}");
+    let path = format!("{name}/{}{call:016x}", members_of(session));
     host.create_owned(&path, b"", CreateMode::Ephemeral, session)?;
     Ok(())
+}
+
+/// How the names of those begin that entered with that session: most often one.
+fn members_of(session: u64) -> String {
+    format!("{session:x}.")
 }
 
 fn release(host: &mut dyn Host, tag: &str) -> Result<(), Fault> {

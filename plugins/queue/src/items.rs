@@ -6,11 +6,11 @@ use zareba_guest_sdk::{
     name, refuse,
 };
 
-use crate::{Dead, NewItem, Refusal, State, Take, Taken};
+use crate::{AllTaken, Dead, NewItem, Refusal, State, Take, TakeAll, Taken};
 
 /// Largest item, bytes: a queue is for work to be named, not carried.
 const DATA_BYTES_MAX: usize = 64 << 10;
-/// Items put at once: each takes a few of the thousand changes of a transaction.
+/// Items put, handed out or acknowledged in one transaction: each takes a few of the thousand changes that one may have.
 const ITEMS_MAX: usize = 100;
 /// Longest lease and delay, a day.
 const TIME_MAX_MS: u64 = 24 * 60 * 60 * 1000;
@@ -31,8 +31,20 @@ struct Item {
     attempts: u32,
 }
 
-/// For how long one who waits wants an item.
-type Wish = u64;
+/// What one who waits wants.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Wish {
+    /// For how long.
+    lease_ms: u64,
+    /// How many items at most; without it one, and the answer is the item itself.
+    most: Option<u32>,
+}
+
+impl Wish {
+    fn most(self) -> usize {
+        self.most.map_or(1, |most| most as usize)
+    }
+}
 
 pub(crate) fn put(
     host: &mut dyn Host,
@@ -40,10 +52,7 @@ pub(crate) fn put(
     items: Vec<NewItem>,
 ) -> Result<Vec<String>, Fault> {
     found(host, queue)?;
-    if items.is_empty() || items.len() > ITEMS_MAX {
-        let why = format!("{} items; between 1 and {ITEMS_MAX}", items.len());
-        return Err(refuse(code::BAD_ARGUMENTS, why));
-    }
+    check_number("items", items.len(), 1)?;
     let mut ids = Vec::new();
     for (place, new) in items.into_iter().enumerate() {
         name::check_size("an item", &new.data, DATA_BYTES_MAX)?;
@@ -66,25 +75,79 @@ pub(crate) fn put(
 }
 
 pub(crate) fn take(host: &mut dyn Host, who: &Caller, asked: Take) -> Result<Reply<Taken>, Fault> {
-    let Take {
-        queue,
-        wait,
-        timeout_ms,
-        lease_ms,
-    } = asked;
-    found(host, &queue)?;
-    check_time("lease_ms", lease_ms, 1)?;
-    // Those who have waited longer come first.
-    serve(host, &queue)?;
-    if line_of(&queue).first(host)?.is_none()
-        && let Some(taken) = hand_out(host, &queue, who.session, lease_ms)?
-    {
-        return Ok(Reply::Now(taken));
+    let wish = Wish {
+        lease_ms: asked.lease_ms,
+        most: None,
+    };
+    found(host, &asked.queue)?;
+    check_time("lease_ms", wish.lease_ms, 1)?;
+    match next_for(host, &asked.queue, who, wish)?.pop() {
+        Some(taken) => Ok(Reply::Now(taken)),
+        None => wait(host, &asked.queue, who, wish, asked.wait, asked.timeout_ms),
     }
+}
+
+pub(crate) fn take_all(
+    host: &mut dyn Host,
+    who: &Caller,
+    asked: TakeAll,
+) -> Result<Reply<AllTaken>, Fault> {
+    let wish = Wish {
+        lease_ms: asked.lease_ms,
+        most: Some(asked.most),
+    };
+    found(host, &asked.queue)?;
+    check_time("lease_ms", wish.lease_ms, 1)?;
+    check_number("most", wish.most(), 1)?;
+    ack_all(host, who.session, &asked.queue, &asked.acks)?;
+    let items = next_for(host, &asked.queue, who, wish)?;
+    if items.is_empty() {
+        return wait(host, &asked.queue, who, wish, asked.wait, asked.timeout_ms);
+    }
+    Ok(Reply::Now(AllTaken { items }))
+}
+
+/// What is ready for the caller now; nothing if others have waited longer.
+fn next_for(
+    host: &mut dyn Host,
+    queue: &str,
+    who: &Caller,
+    wish: Wish,
+) -> Result<Vec<Taken>, Fault> {
+    let handed = serve(host, queue)?;
+    if line_of(queue).first(host)?.is_some() {
+        return Ok(Vec::new());
+    }
+    let most = wish.most().min(ITEMS_MAX - handed);
+    hand_out(host, queue, who.session, wish.lease_ms, most)
+}
+
+fn wait<R>(
+    host: &mut dyn Host,
+    queue: &str,
+    who: &Caller,
+    wish: Wish,
+    wait: bool,
+    timeout_ms: Option<u64>,
+) -> Result<Reply<R>, Fault> {
     if !wait {
+        let queue = queue.to_owned();
         return Err(Refusal::Empty { queue }.into());
     }
-    line_of(&queue).join(host, who, lease_ms, timeout_ms)
+    line_of(queue).join(host, who, wish, timeout_ms)
+}
+
+pub(crate) fn ack_all(
+    host: &mut dyn Host,
+    session: SessionId,
+    queue: &str,
+    ids: &[String],
+) -> Result<Empty, Fault> {
+    check_number("acknowledgements", ids.len(), 0)?;
+    for id in ids {
+        ack(host, session, queue, id)?;
+    }
+    Ok(Empty {})
 }
 
 pub(crate) fn ack(
@@ -225,7 +288,8 @@ fn give_back(host: &mut dyn Host, queue: &str, id: &str, delay_ms: u64) -> Resul
         return dead.child(id).create(host, &item);
     }
     settle(host, queue, id, &item, delay_ms)?;
-    serve(host, queue)
+    serve(host, queue)?;
+    Ok(())
 }
 
 /// Puts an item where it waits to be taken, or for its time to come.
@@ -249,47 +313,65 @@ fn settle(
     host.set_timer(&timer(DELAY, queue, id), delay_ms)
 }
 
-/// Hands ready items to those who wait.
-fn serve(host: &mut dyn Host, queue: &str) -> Result<(), Fault> {
+/// Hands ready items to those who wait; how many it was.
+fn serve(host: &mut dyn Host, queue: &str) -> Result<usize, Fault> {
     let line = line_of(queue);
-    // Each hand-over is six changes.
-    for _ in 0..ITEMS_MAX {
+    let mut handed = 0;
+    while handed < ITEMS_MAX {
         let Some(next) = line.first(host)? else {
-            return Ok(());
+            return Ok(handed);
         };
-        let Some(taken) = hand_out(host, queue, next.session, next.asked)? else {
-            return Ok(());
-        };
-        line.answer(host, next.call, &taken)?;
+        let wish = next.asked;
+        let most = wish.most().min(ITEMS_MAX - handed);
+        let mut items = hand_out(host, queue, next.session, wish.lease_ms, most)?;
+        if items.is_empty() {
+            return Ok(handed);
+        }
+        handed += items.len();
+        match (wish.most, items.pop()) {
+            (None, Some(item)) => line.answer(host, next.call, &item)?,
+            (_, last) => {
+                items.extend(last);
+                line.answer(host, next.call, &AllTaken { items })?;
+            }
+        }
     }
-    line::go_on(host, queue)
+    line::go_on(host, queue)?;
+    Ok(handed)
 }
 
-/// Gives the next item to a session; nothing if none is ready.
+/// Gives the next items to a session, as many as are ready and no more than `most`.
 fn hand_out(
     host: &mut dyn Host,
     queue: &str,
     session: SessionId,
     lease_ms: u64,
-) -> Result<Option<Taken>, Fault> {
-    let ready = dir(queue, "ready");
-    let Some((name, mut item)) = ready.first(host)? else {
-        return Ok(None);
-    };
-    ready.child(&name).remove(host)?;
-    let id = name.split_once('-').map_or(name.as_str(), |(_, id)| id);
-    item.attempts += 1;
-    let taken = dir(queue, "taken");
-    taken.ensure(host)?;
-    taken.child(id).create(host, &item)?;
-    host.ensure(HANDS)?;
-    host.create_owned(&hand(queue, id), b"", CreateMode::Ephemeral, session)?;
-    host.set_timer(&timer(LEASE, queue, id), lease_ms)?;
-    Ok(Some(Taken {
-        id: id.to_owned(),
-        data: item.data,
-        attempt: item.attempts,
-    }))
+    most: usize,
+) -> Result<Vec<Taken>, Fault> {
+    let (ready, taken) = (dir(queue, "ready"), dir(queue, "taken"));
+    let names = ready.names(host, None, u32::try_from(most).unwrap_or(u32::MAX))?;
+    if !names.is_empty() {
+        taken.ensure(host)?;
+        host.ensure(HANDS)?;
+    }
+    let mut items = Vec::new();
+    for name in names {
+        let Some(mut item) = ready.child(&name).get(host)? else {
+            continue;
+        };
+        ready.child(&name).remove(host)?;
+        let id = name.split_once('-').map_or(name.as_str(), |(_, id)| id);
+        item.attempts += 1;
+        taken.child(id).create(host, &item)?;
+        host.create_owned(&hand(queue, id), b"", CreateMode::Ephemeral, session)?;
+        host.set_timer(&timer(LEASE, queue, id), lease_ms)?;
+        items.push(Taken {
+            id: id.to_owned(),
+            data: item.data,
+            attempt: item.attempts,
+        });
+    }
+    Ok(items)
 }
 
 /// The session lets go of an item that it has.
@@ -332,6 +414,14 @@ fn exhume(host: &mut dyn Host, queue: &str, id: &str) -> Result<Item, Fault> {
 fn found(host: &mut dyn Host, queue: &str) -> Result<(), Fault> {
     name::check("queue", queue)?;
     host.ensure(queue)
+}
+
+fn check_number(what: &str, number: usize, least: usize) -> Result<(), Fault> {
+    if number < least || number > ITEMS_MAX {
+        let why = format!("{number} {what}; between {least} and {ITEMS_MAX}");
+        return Err(refuse(code::BAD_ARGUMENTS, why));
+    }
+    Ok(())
 }
 
 fn check_time(what: &str, ms: u64, least: u64) -> Result<(), Fault> {

@@ -10,7 +10,7 @@
 //! <queue>/taken/<id>              an item that somebody works on
 //! <queue>/dead/<id>               an item that was given back too often
 //! @hands/<queue>:<id>             ephemeral, of the session that works on it
-//! @line/<call>                    ephemeral, one for each parked take: for how long
+//! @line/<call>                    ephemeral, one for each parked take: how many, for how long
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,27 @@ struct Take {
 
 #[derive(Deserialize, Shape)]
 #[serde(deny_unknown_fields)]
+struct TakeAll {
+    queue: String,
+    most: u32,
+    #[serde(default)]
+    acks: Vec<String>,
+    #[serde(default = "yes")]
+    wait: bool,
+    timeout_ms: Option<u64>,
+    #[serde(default = "half_a_minute")]
+    lease_ms: u64,
+}
+
+#[derive(Deserialize, Shape)]
+#[serde(deny_unknown_fields)]
+struct Several {
+    queue: String,
+    ids: Vec<String>,
+}
+
+#[derive(Deserialize, Shape)]
+#[serde(deny_unknown_fields)]
 struct Which {
     queue: String,
     id: String,
@@ -143,6 +164,12 @@ struct Taken {
     id: String,
     data: String,
     attempt: u32,
+}
+
+/// What a taker of several gets.
+#[derive(Serialize, Shape)]
+struct AllTaken {
+    items: Vec<Taken>,
 }
 
 #[derive(Serialize, Shape)]
@@ -201,10 +228,31 @@ impl Queue {
         items::take(host, who, asked)
     }
 
+    /// Takes up to "most" items, at most 100, waiting while there is none; fault -7 after "timeout_ms". Says "ack" for
+    /// those under "acks" first, also if it then waits: a worker makes one call for each batch.
+    #[command(parks)]
+    fn take_all(
+        host: &mut dyn Host,
+        who: &Caller,
+        asked: TakeAll,
+    ) -> Result<Reply<AllTaken>, Fault> {
+        items::take_all(host, who, asked)
+    }
+
     /// The item is done: it is gone.
     #[command]
     fn ack(host: &mut dyn Host, who: &Caller, Which { queue, id }: Which) -> Result<Empty, Fault> {
         items::ack(host, who.session, &queue, &id)
+    }
+
+    /// Several items are done, up to 100, all or none.
+    #[command]
+    fn ack_all(
+        host: &mut dyn Host,
+        who: &Caller,
+        Several { queue, ids }: Several,
+    ) -> Result<Empty, Fault> {
+        items::ack_all(host, who.session, &queue, &ids)
     }
 
     /// The item is not done: it is ready again, after "delay_ms".

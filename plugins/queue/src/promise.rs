@@ -48,13 +48,21 @@ impl Promise for NothingLost {
         }
         let timeout = dice.once_in(3).then(|| dice.below(300));
         let lease = 50 + dice.below(2_000);
+        if dice.once_in(2) {
+            let acks: Vec<&String> = own.into_iter().take(3).collect();
+            let most = 1 + dice.below(3);
+            let input = json!({
+                "queue": "work", "most": most, "acks": acks, "timeout_ms": timeout, "lease_ms": lease
+            });
+            return Some(Ask::new("take_all", input));
+        }
         let input = json!({ "queue": "work", "timeout_ms": timeout, "lease_ms": lease });
         Some(Ask::new("take", input))
     }
 
-    fn parked(&mut self, client: usize, _: &Ask) -> Result<(), String> {
+    fn parked(&mut self, client: usize, ask: &Ask) -> Result<(), String> {
         self.waiting.push(client);
-        Ok(())
+        self.done(&ask.input["acks"])
     }
 
     fn answered(
@@ -76,13 +84,25 @@ impl Promise for NothingLost {
                 // In a transaction that puts and hands over, the taker may hear of it first.
                 self.open.insert(id.to_owned(), Some(client));
             }
-            ("take", Err(fault)) if fault.code == code::OPERATION_TIMEOUT => {
+            ("take_all", Ok(taken)) => {
+                if !self.waiting.contains(&client) {
+                    self.done(&ask.input["acks"])?;
+                }
+                self.waiting.retain(|it| *it != client);
+                let items = taken["items"].as_array().ok_or("no items")?;
+                let most = ask.input["most"].as_u64().unwrap_or(0);
+                if items.is_empty() || items.len() as u64 > most {
+                    return Err(format!("{} items where {most} were wanted", items.len()));
+                }
+                for item in items {
+                    let id = item["id"].as_str().ok_or("no id")?;
+                    self.open.insert(id.to_owned(), Some(client));
+                }
+            }
+            ("take" | "take_all", Err(fault)) if fault.code == code::OPERATION_TIMEOUT => {
                 self.waiting.retain(|it| *it != client);
             }
-            ("ack", Ok(_)) => {
-                self.open.remove(asked).ok_or("done twice")?;
-                self.done += 1;
-            }
+            ("ack", Ok(_)) => self.done(&json!([asked]))?,
             ("nack", Ok(_)) => {
                 // Its successor, if there is one, is told behind this.
                 self.open.insert(asked.to_owned(), None);
@@ -92,6 +112,12 @@ impl Promise for NothingLost {
             ("ack" | "nack" | "extend", Err(fault)) if fault.code == 2 => {
                 if self.open.get(asked) == Some(&Some(client)) {
                     self.open.insert(asked.to_owned(), None);
+                }
+            }
+            // The lease of one of them was over, and none is done.
+            ("take_all", Err(fault)) if fault.code == 2 => {
+                for id in ids(&ask.input["acks"]) {
+                    self.open.insert(id.to_owned(), None);
                 }
             }
             (op, answer) => return Err(format!("{op} came to {answer:?}")),
@@ -134,4 +160,21 @@ impl Promise for NothingLost {
             false => Err(format!("{taken} are taken by {hands}")),
         }
     }
+}
+
+impl NothingLost {
+    fn done(&mut self, acks: &Value) -> Result<(), String> {
+        for id in ids(acks) {
+            self.open.remove(id).ok_or("done twice")?;
+            self.done += 1;
+        }
+        Ok(())
+    }
+}
+
+fn ids(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }

@@ -75,6 +75,36 @@ fn who_waits_gets_an_item_in_the_transaction_that_puts_it() {
 }
 
 #[test]
+fn a_worker_says_what_is_done_and_takes_the_next_in_one_call() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    let items =
+        json!({ "queue": "work", "items": [{ "data": "a" }, { "data": "b" }, { "data": "c" }] });
+    host.call::<Queue>(&two, "put_all", items).unwrap();
+    let batch = |acks: &[Value]| json!({ "queue": "work", "most": 2, "acks": acks });
+    let call = |host: &mut MemoryHost, input| host.call::<Queue>(&one, "take_all", input);
+    let taken = call(&mut host, batch(&[])).unwrap().answer();
+    let ids: Vec<Value> = (0..2).map(|it| taken["items"][it]["id"].clone()).collect();
+    assert_eq!(taken["items"][1]["data"], "b");
+    let taken = call(&mut host, batch(&ids)).unwrap().answer();
+    assert_eq!(taken["items"].as_array().unwrap().len(), 1);
+    // What is done already is not hers any more, and then nothing is done.
+    let last = taken["items"][0]["id"].clone();
+    let twice = batch(&[last.clone(), ids[0].clone()]);
+    assert_eq!(call(&mut host, twice).unwrap_err().code, 2);
+    let waits = call(&mut host, batch(&[last])).unwrap().parked();
+    let state = host.ask::<Queue>(&one, "state", json!({ "queue": "work" }));
+    let nothing = json!({ "ready": 0, "later": 0, "taken": 0, "dead": 0, "takers": 1 });
+    assert_eq!(state.unwrap(), nothing);
+    put(&mut host, &two, work("d"));
+    let taken = host.answer(waits).unwrap().unwrap();
+    assert_eq!(taken["items"][0]["data"], "d");
+    let done = json!({ "queue": "work", "ids": [taken["items"][0]["id"]] });
+    host.call::<Queue>(&one, "ack_all", done).unwrap();
+    assert_eq!(host.next_alarm(), None);
+}
+
+#[test]
 fn an_item_whose_taker_dies_is_anothers_in_the_same_transaction() {
     let mut host = MemoryHost::default();
     let [one, two] = std::array::from_fn(|_| host.open_session());

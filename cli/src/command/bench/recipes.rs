@@ -13,7 +13,7 @@ use zareba_client::Client;
 
 use self::figures::{Comparison, Figures, Goal, Spent};
 use self::sides::{PLUGINS, Side};
-use self::work::Lane;
+use self::work::{Lane, Lanes};
 use super::own_ensemble::OwnEnsemble;
 use super::timetable::Timetable;
 use super::usage::Usage;
@@ -113,7 +113,13 @@ impl Stage {
                 work::lock(side, clients, &name, times).await
             }
             RecipeBench::Counter => work::counter(side, clients, in_flight, &name, times).await,
-            RecipeBench::Queue => work::queue(side, clients, in_flight, &name, times).await,
+            RecipeBench::Queue | RecipeBench::Queue16 => {
+                let lanes = Lanes {
+                    in_flight,
+                    batch: what.batch(),
+                };
+                work::queue(side, clients, lanes, &name, times).await
+            }
             RecipeBench::Barrier50 | RecipeBench::Barrier200 => {
                 work::barrier(side, clients, &name, times).await
             }
@@ -158,8 +164,16 @@ impl RecipeBench {
             Self::Lock => 1,
             Self::Lock10 => 10,
             Self::Lock50 | Self::Counter | Self::Barrier50 => 50,
-            Self::Queue => 8,
+            Self::Queue | Self::Queue16 => 8,
             Self::Barrier200 => 200,
+        }
+    }
+
+    /// Items in a call.
+    fn batch(self) -> usize {
+        match self {
+            Self::Queue16 => 16,
+            _ => 1,
         }
     }
 
@@ -174,6 +188,7 @@ impl RecipeBench {
             Self::Lock10 | Self::Lock50 => format!("lock, {clients} contend"),
             Self::Counter => format!("counter, {clients}{each}"),
             Self::Queue => format!("queue, {0} + {0}{each}", clients / 2),
+            Self::Queue16 => format!("queue, {0} + {0}{each}, by 16", clients / 2),
             Self::Barrier50 | Self::Barrier200 => format!("double barrier of {clients}"),
         };
         let goal = match self {
@@ -184,7 +199,7 @@ impl RecipeBench {
                 each: 1.0,
                 what: "additions",
             },
-            Self::Queue => Goal::Rate {
+            Self::Queue | Self::Queue16 => Goal::Rate {
                 per_second: 20_000.0,
                 each: 1.0,
                 what: "items",
@@ -206,12 +221,13 @@ impl RecipeBench {
 }
 
 /// In the order of the table.
-const ALL: [RecipeBench; 7] = [
+const ALL: [RecipeBench; 8] = [
     RecipeBench::Lock,
     RecipeBench::Lock10,
     RecipeBench::Lock50,
     RecipeBench::Counter,
     RecipeBench::Queue,
+    RecipeBench::Queue16,
     RecipeBench::Barrier50,
     RecipeBench::Barrier200,
 ];

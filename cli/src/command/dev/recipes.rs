@@ -72,7 +72,12 @@ async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
         .await?;
     if client.exists(recipe.mount).await?.is_none() {
         client.activate_plugin(recipe.name, sha256).await?;
-        let (config, limits) = (BTreeMap::new(), Limits::default());
+        let config = BTreeMap::new();
+        // They keep all that they know in nodes: one instance may carry out many calls.
+        let limits = Limits {
+            warm: true,
+            ..Limits::default()
+        };
         match client
             .mount_plugin(recipe.name, recipe.mount, config, limits)
             .await

@@ -41,8 +41,18 @@ pub(super) enum AnyCounter {
 }
 
 /// Work to be handed out.
-pub(super) enum AnyQueue {
-    Plugin(Mounted),
+pub(super) struct AnyQueue {
+    way: QueueWay,
+    /// Items in a call.
+    batch: usize,
+}
+
+enum QueueWay {
+    Plugin {
+        queue: Mounted,
+        /// What is done, and not said to be.
+        done: Vec<String>,
+    },
     ClientSide(Queue),
 }
 
@@ -171,41 +181,91 @@ struct Item {
     data: String,
 }
 
+/// What it answers to one of several.
+#[derive(Deserialize)]
+struct Items {
+    items: Vec<Item>,
+}
+
 impl AnyQueue {
-    pub(super) fn new(side: Side, client: &Client, name: &str) -> Result<Self, Error> {
-        Ok(match side {
-            Side::Plugin => Self::Plugin(Mounted::new(client, "/queues", name)),
-            Side::ClientSide => Self::ClientSide(Queue::new(client, path(name))?),
-        })
+    pub(super) fn new(
+        side: Side,
+        client: &Client,
+        name: &str,
+        batch: usize,
+    ) -> Result<Self, Error> {
+        let way = match side {
+            Side::Plugin => QueueWay::Plugin {
+                queue: Mounted::new(client, "/queues", name),
+                done: Vec::new(),
+            },
+            Side::ClientSide => QueueWay::ClientSide(Queue::new(client, path(name))?),
+        };
+        Ok(Self { way, batch })
     }
 
-    pub(super) async fn put(&self, data: &str) -> Result<(), Error> {
-        match self {
-            Self::ClientSide(queue) => queue.put(data.to_owned()).await,
-            Self::Plugin(queue) => {
-                let input = json!({ "queue": queue.name, "data": data });
-                queue.call("put", &input).await.map(drop)
+    /// Puts items: into the plugin in one call, with znodes in as many writes, sent at once.
+    pub(super) async fn put(&self, items: Vec<String>) -> Result<(), Error> {
+        match &self.way {
+            QueueWay::ClientSide(queue) => {
+                let puts = items.into_iter().map(|item| queue.put(item));
+                futures::future::try_join_all(puts).await.map(drop)
             }
+            QueueWay::Plugin { queue, .. } => match items.as_slice() {
+                [data] => {
+                    let input = json!({ "queue": queue.name, "data": data });
+                    queue.call("put", &input).await.map(drop)
+                }
+                _ => {
+                    let items: Vec<Value> =
+                        items.iter().map(|data| json!({ "data": data })).collect();
+                    let input = json!({ "queue": queue.name, "items": items });
+                    queue.call("put_all", &input).await.map(drop)
+                }
+            },
         }
     }
 
-    /// Takes an item for good: from the plugin, which keeps what is taken until it is said to be done,
-    /// that is two calls.
-    pub(super) async fn take(&self) -> Result<String, Error> {
-        match self {
-            Self::ClientSide(queue) => {
+    /// Takes items for good: one from znodes; one from the plugin, which keeps what is taken until it is said to be
+    /// done, that is two calls; or several, and says in the same call that the last ones are done.
+    pub(super) async fn take(&mut self) -> Result<Vec<String>, Error> {
+        match &mut self.way {
+            QueueWay::ClientSide(queue) => {
                 let data = queue.take().await?;
-                Ok(String::from_utf8_lossy(&data).into_owned())
+                Ok(vec![String::from_utf8_lossy(&data).into_owned()])
             }
-            Self::Plugin(queue) => {
-                let name = &queue.name;
-                let take = json!({ "queue": name });
+            QueueWay::Plugin { queue, done } if self.batch > 1 => {
+                let acks = std::mem::take(done);
+                let take = json!({ "queue": queue.name, "most": self.batch, "acks": acks });
+                let taken: Items = queue
+                    .client
+                    .call_json(queue.mount, "take_all", &take)
+                    .await?;
+                let taken = taken.items.into_iter().map(|item| (item.id, item.data));
+                let (ids, data) = taken.unzip();
+                *done = ids;
+                Ok(data)
+            }
+            QueueWay::Plugin { queue, .. } => {
+                let take = json!({ "queue": queue.name });
                 let item: Item = queue.client.call_json(queue.mount, "take", &take).await?;
-                let ack = json!({ "queue": name, "id": item.id });
+                let ack = json!({ "queue": queue.name, "id": item.id });
                 queue.call("ack", &ack).await?;
-                Ok(item.data)
+                Ok(vec![item.data])
             }
         }
+    }
+
+    /// Says that the last ones are done.
+    pub(super) async fn finish(&mut self) -> Result<(), Error> {
+        if let QueueWay::Plugin { queue, done } = &mut self.way
+            && !done.is_empty()
+        {
+            let ids = std::mem::take(done);
+            let input = json!({ "queue": queue.name, "ids": ids });
+            queue.call("ack_all", &input).await?;
+        }
+        Ok(())
     }
 }
 

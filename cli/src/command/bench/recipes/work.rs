@@ -161,27 +161,37 @@ pub(super) async fn counter(
     Ok(all)
 }
 
-/// The first half of the clients puts, the other takes; a cycle is a take. Puts wait while as many items
-/// as [`BACKLOG`] for each request in flight are there.
+/// How a queue is worked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lanes {
+    /// Requests that each client has under way.
+    pub(super) in_flight: u16,
+    /// Items in each.
+    pub(super) batch: usize,
+}
+
+/// The first half of the clients puts, the other takes; a cycle is an item taken. Puts wait while as many items
+/// as [`BACKLOG`] for each that is under way are there.
 pub(super) async fn queue(
     side: Side,
     clients: &[Client],
-    in_flight: u16,
+    Lanes { in_flight, batch }: Lanes,
     name: &str,
     times: Timetable,
 ) -> anyhow::Result<Lane> {
     let (producers, consumers) = clients.split_at(clients.len() / 2);
-    let room = Arc::new(Semaphore::new(BACKLOG * usize::from(in_flight)));
+    let room = Arc::new(Semaphore::new(BACKLOG * usize::from(in_flight) * batch));
     let next = Arc::new(AtomicU64::new(0));
     let (mut puts, mut takes) = (Vec::new(), Vec::new());
     for client in producers.iter().flat_map(|it| repeat(it, in_flight)) {
-        let queue = AnyQueue::new(side, client, name)?;
+        let queue = AnyQueue::new(side, client, name, batch)?;
         let (room, next) = (Arc::clone(&room), Arc::clone(&next));
         puts.push(tokio::spawn(async move {
             loop {
-                room.acquire().await?.forget();
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                queue.put(&format!("{number:0ITEM_BYTES$}")).await?;
+                room.acquire_many(u32::try_from(batch)?).await?.forget();
+                let first = next.fetch_add(batch as u64, Ordering::Relaxed);
+                let items = (first..first + batch as u64).map(|it| format!("{it:0ITEM_BYTES$}"));
+                queue.put(items.collect()).await?;
                 if times.is_over() {
                     return anyhow::Ok(());
                 }
@@ -189,27 +199,15 @@ pub(super) async fn queue(
         }));
     }
     for client in consumers.iter().flat_map(|it| repeat(it, in_flight)) {
-        let queue = AnyQueue::new(side, client, name)?;
+        let queue = AnyQueue::new(side, client, name, batch)?;
         let room = Arc::clone(&room);
-        takes.push(tokio::spawn(async move {
-            let (mut lane, mut numbers) = (Lane::default(), Vec::new());
-            loop {
-                let began = times.time();
-                let item = queue.take().await?;
-                if item == END {
-                    lane.done += 1;
-                    return anyhow::Ok((lane, numbers));
-                }
-                lane.went_through(began, times.time());
-                numbers.push(item.parse::<u64>()?);
-                room.add_permits(1);
-            }
-        }));
+        takes.push(tokio::spawn(consume(queue, room, times)));
     }
     joined(puts).await?;
-    let last = AnyQueue::new(side, clients.first().context("nobody puts")?, name)?;
+    let client = clients.first().context("nobody puts")?;
+    let last = AnyQueue::new(side, client, name, 1)?;
     for _ in &takes {
-        last.put(END).await?;
+        last.put(vec![END.to_owned()]).await?;
     }
     let (mut all, mut numbers) = (Lane::default(), Vec::new());
     for (lane, taken) in joined(takes).await? {
@@ -223,6 +221,35 @@ pub(super) async fn queue(
         "of {put} items some were taken twice or never"
     );
     Ok(all)
+}
+
+/// Takes until it meets the end: what it went through, and which items it had.
+async fn consume(
+    mut queue: AnyQueue,
+    room: Arc<Semaphore>,
+    times: Timetable,
+) -> anyhow::Result<(Lane, Vec<u64>)> {
+    let (mut lane, mut numbers) = (Lane::default(), Vec::new());
+    loop {
+        let began = times.time();
+        let items = queue.take().await?;
+        let ended = times.time();
+        let (ends, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item == END);
+        room.add_permits(items.len());
+        for item in items {
+            lane.went_through(began, ended);
+            numbers.push(item.parse()?);
+        }
+        if !ends.is_empty() {
+            lane.done += 1;
+            queue.finish().await?;
+            // Each taker needs one.
+            for end in ends.into_iter().skip(1) {
+                queue.put(vec![end]).await?;
+            }
+            return Ok((lane, numbers));
+        }
+    }
 }
 
 /// Who is in a double barrier, as its members see it.
