@@ -53,7 +53,8 @@ impl Guest {
             .stage
             .take()
             .expect("a stage comes back from every call");
-        let (stage, answer) = self.host.invoke(&invocation, stage);
+        let ran = self.host.invoke(&invocation, stage);
+        let (stage, answer) = (ran.stage, ran.result);
         self.stage = Some(stage);
         if let Err(GuestFailure::Fault(fault) | GuestFailure::Broken(fault)) = answer {
             panic!("a measured call must go well: {fault}");

@@ -81,6 +81,7 @@ fn mount(solo: &mut Solo, file: &str, name: &str, at: &str, warm: bool) -> Znode
     let (name, path) = (name.to_owned(), path(at));
     let steps = [
         PluginOp::PushChunk {
+            name: name.clone(),
             sha256,
             total: data.len() as u64,
             offset: 0,
@@ -89,10 +90,12 @@ fn mount(solo: &mut Solo, file: &str, name: &str, at: &str, warm: bool) -> Znode
         PluginOp::Register {
             name: name.clone(),
             sha256,
+            signature: None,
         },
         PluginOp::Activate {
             name: name.clone(),
             sha256,
+            breaking: false,
         },
         PluginOp::Mount {
             name,

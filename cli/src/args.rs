@@ -2,6 +2,7 @@
 //! nothing of what a command does.
 
 mod acl;
+mod authoring;
 mod bench;
 mod data;
 mod duration;
@@ -16,6 +17,7 @@ mod shell;
 mod subtree;
 
 pub(crate) use self::acl::*;
+pub(crate) use self::authoring::*;
 pub(crate) use self::bench::*;
 pub(crate) use self::data::*;
 pub(crate) use self::ensemble::*;
@@ -110,6 +112,22 @@ pub(crate) struct Ensemble {
     /// Ask one server alone until the first write: a session that costs the ensemble nothing.
     #[arg(long, global = true)]
     pub(crate) local: bool,
+}
+
+#[cfg(test)]
+impl Ensemble {
+    /// None in particular.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            profile: None,
+            session_timeout_ms: 10_000,
+            auth: Vec::new(),
+            cert: None,
+            key: None,
+            read_only: false,
+            local: false,
+        }
+    }
 }
 
 /// Takes any text: what is wrong with a secret is said where nobody repeats it.

@@ -1,7 +1,9 @@
 //! One file per verb; here is only which one.
 
 mod acl;
+mod authoring;
 mod bench;
+mod call;
 mod changes;
 mod data;
 mod dev;
@@ -72,8 +74,8 @@ async fn ask(asking: Asking, console: &Console) -> anyhow::Result<u8> {
         Asking::Whoami => session::whoami(console).await?,
         Asking::Status => return status::run(&console.ensemble, console.format).await,
         Asking::Ensemble(command) => return ensemble::run(command, console).await,
-        Asking::Plugin(plugin) => plugin::run(plugin, console).await?,
-        Asking::Call(call) => plugin::call(call, console).await?,
+        Asking::Plugin(plugin) => return plugin::run(plugin, console).await,
+        Asking::Call(call) => call::run(call, console).await?,
     }
     Ok(0)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::json;
+use zareba_authoring::AuthoringError;
 use zareba_client::Error;
 use zareba_client::model::ErrorCode;
 use zareba_server::{ServerError, StoppedDataError};
@@ -43,7 +44,8 @@ Exit codes:
   1  failed for another reason
   2  wrong usage; for `zareba log`, nothing that can be looked at
   3  no such node
-  4  conflict: node exists, other version, not empty, another change under way
+  4  conflict: node exists, other version, not empty, another change under way, a revision that
+     breaks callers
   5  not allowed
   6  no server reachable
   7  timed out
@@ -229,6 +231,11 @@ fn message_of(error: &anyhow::Error) -> String {
     message
 }
 
+/// True if the ensemble refused with that.
+pub(crate) fn is_fault(error: &anyhow::Error, code: ErrorCode) -> bool {
+    cause(error).and_then(Error::code) == Some(code)
+}
+
 fn code_of(error: &anyhow::Error) -> u8 {
     let stopped = error.chain().find_map(|cause| cause.downcast_ref());
     if let Some(ServerError::Removed { .. }) = stopped {
@@ -237,6 +244,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<StoppedDataError>().is_some() {
         // Damage that was found is another thing than a directory that cannot be looked at.
         return USAGE;
+    }
+    if let Some(error) = error.downcast_ref() {
+        return code_of_authoring(error);
     }
     let Some(error) = cause(error) else {
         return FAILED;
@@ -251,12 +261,26 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
+fn code_of_authoring(error: &AuthoringError) -> u8 {
+    match error {
+        AuthoringError::Name(_)
+        | AuthoringError::NoManifest(_)
+        | AuthoringError::Manifest { .. }
+        | AuthoringError::NotTheSdk(_) => USAGE,
+        AuthoringError::FolderInUse(_) => CONFLICT,
+        // What an ensemble says of such a component.
+        AuthoringError::ForeignImports(_) | AuthoringError::NoGuest => PLUGIN,
+        _ => FAILED,
+    }
+}
+
 fn code_of_fault(code: ErrorCode) -> u8 {
     match code {
         ErrorCode::NoNode => NOT_FOUND,
         ErrorCode::NodeExists
         | ErrorCode::BadVersion
         | ErrorCode::NotEmpty
+        | ErrorCode::PluginBreaking
         | ErrorCode::ReconfigInProgress => CONFLICT,
         ErrorCode::NoQuorum => NO_QUORUM,
         ErrorCode::NoAuth | ErrorCode::AuthFailed => DENIED,
@@ -272,6 +296,7 @@ fn code_of_fault(code: ErrorCode) -> u8 {
         | ErrorCode::PluginLimit
         | ErrorCode::PluginRefused
         | ErrorCode::PluginQuarantined
+        | ErrorCode::PluginPaused
         | ErrorCode::CallCancelled
         | ErrorCode::Plugin(_) => PLUGIN,
         _ => FAILED,

@@ -38,9 +38,22 @@ pub(crate) fn load(ensemble: &Ensemble) -> anyhow::Result<Profile> {
 
 /// A session.
 pub(crate) async fn connect(ensemble: &Ensemble) -> anyhow::Result<Client> {
+    enter(ensemble, load(ensemble)?).await
+}
+
+/// A session at one server alone, which costs the ensemble nothing.
+pub(crate) async fn connect_alone(ensemble: &Ensemble, server: Profile) -> anyhow::Result<Client> {
+    let alone = Ensemble {
+        read_only: true,
+        ..ensemble.clone()
+    };
+    enter(&alone, server).await
+}
+
+async fn enter(ensemble: &Ensemble, profile: Profile) -> anyhow::Result<Client> {
     let session_timeout = Duration::from_millis(u64::from(ensemble.session_timeout_ms));
     let mut client = Client::builder()
-        .profile(load(ensemble)?)
+        .profile(profile)
         .session_timeout(session_timeout)
         .connect_timeout(CONNECT_TIMEOUT);
     for proof in &ensemble.auth {

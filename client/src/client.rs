@@ -139,6 +139,12 @@ impl Client {
         self.handle.session.last_zxid()
     }
 
+    /// Requests made by all handles of this session so far, those under way included: what something
+    /// cost in round trips. One that is sent again over a new connection counts once.
+    pub fn requests_made(&self) -> u64 {
+        self.handle.session.requests_made()
+    }
+
     /// Closes the session, for all clones: its ephemeral nodes and locks are gone when this
     /// returns. A local session has none and ends with its connection. What was asked before is answered before; what is asked later is refused. A dropped future
     /// closes it all the same, once it was polled.

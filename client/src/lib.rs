@@ -114,6 +114,7 @@ mod sessions;
 pub use sessions::{SessionInfo, SessionsList};
 
 mod plugin;
+mod plugin_view;
 
 mod ensemble;
 pub use ensemble::ENSEMBLE_PATH;

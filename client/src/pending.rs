@@ -69,6 +69,11 @@ impl Pending {
         }
     }
 
+    /// Requests taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.first - 1 + self.window.len() as u64
+    }
+
     /// Takes a request under the next xid.
     pub(crate) fn push(&mut self, request: Request) {
         self.window.push_back(Some(request));
@@ -235,6 +240,7 @@ mod tests {
         assert!(pending.take(Xid(1)).unwrap().is_some());
         assert!(pending.take(Xid(1)).unwrap().is_none());
         assert!(matches!(pending.take(Xid(3)), Err(UnknownXid)));
+        assert_eq!(pending.taken(), 2);
     }
 
     #[test]

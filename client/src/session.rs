@@ -160,6 +160,11 @@ impl Session {
         self.lock().kind()
     }
 
+    /// Requests handed in so far.
+    pub(crate) fn requests_made(&self) -> u64 {
+        self.lock().pending.taken()
+    }
+
     /// The newest state of the tree that this client has seen.
     pub(crate) fn last_zxid(&self) -> Zxid {
         self.lock().progress.seen()

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod bench;
 mod events;
 mod identity;
 mod interactive;
@@ -16,6 +17,7 @@ mod manual;
 mod multi;
 mod nodes;
 mod one_server;
+mod plugins;
 mod quotas;
 mod sessions;
 mod shell;
@@ -23,7 +25,7 @@ mod subtree;
 mod terminal;
 mod transfer;
 
-use harness::{Process, plugin};
+use harness::Process;
 use serde_json::Value;
 
 use crate::local::{Dev, run};
@@ -39,7 +41,7 @@ async fn a_stranger_starts_an_ensemble_uses_it_and_finds_the_data_again() {
     data_commands(&dev).await;
     refusals(&dev).await;
     json_output(&dev).await;
-    plugin_commands(&dev).await;
+    plugins::life(&dev).await;
     locks(&dev).await;
     watches(&dev).await;
 
@@ -122,35 +124,6 @@ async fn json_output(dev: &Dev) {
     assert_eq!(leading.count(), 1, "{status}");
     let table = dev.ok(&["status"]).await;
     assert_eq!(table.lines().count(), 4, "{table}");
-}
-
-async fn plugin_commands(dev: &Dev) {
-    let listed = dev.json_lines(&["plugin", "list"]).await;
-    assert_eq!(listed.len(), 17, "the standard recipes");
-    let lock = listed.iter().find(|it| it["name"] == "lock").unwrap();
-    assert_eq!(lock["active"], true);
-    assert_eq!(lock["mounts"][0]["path"], "/locks");
-
-    let fixtures = plugin::component_path(plugin::FIXTURES);
-    let file = fixtures.to_str().unwrap();
-    let pushed = dev.json(&["plugin", "push", "odd", file]).await;
-    let sha256 = pushed["sha256"].as_str().unwrap();
-    dev.ok(&["plugin", "activate", "odd", &sha256[..8]]).await;
-    assert_eq!(dev.ok(&["plugin", "mount", "odd", "/odd"]).await, "/odd\n");
-    assert_eq!(dev.ok(&["call", "/odd", "echo", "hello"]).await, "hello\n");
-    let trapped = dev.run(&["call", "/odd", "trap", "x"]).await;
-    assert_eq!(trapped.code, 8, "{}", trapped.errors);
-    assert!(trapped.errors.contains("PLUGIN_TRAP"), "{}", trapped.errors);
-    dev.ok(&["plugin", "unmount", "/odd"]).await;
-    let gone = dev.run(&["call", "/odd", "echo", "hello"]).await;
-    assert_eq!(gone.code, 8, "{}", gone.errors);
-
-    let wasi = plugin::component_path(plugin::WASI);
-    let refused = dev
-        .run(&["plugin", "push", "wasi", wasi.to_str().unwrap()])
-        .await;
-    assert_eq!(refused.code, 8, "{}", refused.errors);
-    assert!(refused.errors.contains("wasi:cli"), "{}", refused.errors);
 }
 
 async fn locks(dev: &Dev) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use zareba_client::{Client, ErrorCode, Limits, Sha256};
+use zareba_client::{Client, Error, ErrorCode, Limits, Sha256};
 
 use crate::until;
 
@@ -13,6 +13,8 @@ pub const LOCK: &str = "../plugins/dist/lock.wasm";
 pub const FIXTURES: &str = "guests/dist/fixtures.wasm";
 /// A component that wants WASI.
 pub const WASI: &str = "guests/dist/wasi.wasm";
+/// A component whose interface has other types than the contract's.
+pub const WRONG_TYPES: &str = "guests/dist/wrong-types.wasm";
 
 /// Where a component lies.
 pub fn component_path(component: &str) -> std::path::PathBuf {
@@ -31,10 +33,10 @@ pub async fn deploy(client: &Client, name: &str, bytes: Vec<u8>) -> Sha256 {
     sha256
 }
 
-/// Activates a revision once enough servers have compiled it.
+/// Activates a revision once enough servers have compiled it, whatever it was before.
 pub async fn activate(client: &Client, name: &str, sha256: Sha256) {
     until("a revision is active", async || {
-        match client.activate_plugin(name, sha256).await {
+        match client.activate_breaking_plugin(name, sha256).await {
             Err(error) if error.is(ErrorCode::PluginNotReady) => None,
             other => {
                 other.unwrap();
@@ -43,6 +45,17 @@ pub async fn activate(client: &Client, name: &str, sha256: Sha256) {
         }
     })
     .await;
+}
+
+/// Calls a plugin once it is admitted: one that had more than its share of the leader's time waits.
+pub async fn call(client: &Client, mount: &str, op: &str, input: &str) -> Result<String, Error> {
+    until("a plugin is admitted", async || {
+        match client.call(mount, op, input.to_owned()).await {
+            Err(error) if error.is(ErrorCode::Throttled) => None,
+            other => Some(other.map(|answer| String::from_utf8(answer.to_vec()).unwrap())),
+        }
+    })
+    .await
 }
 
 /// Deploys and mounts a component; `limits` of its calls.

@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise and prints what it has measured"
 )]
 
+mod hostile;
 mod life;
 mod misbehaving;
 mod recipes;

@@ -2,15 +2,14 @@
 //! committed place. The bytes are the same wherever this runs. It must never know what a guest does.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use wit_component::ComponentEncoder;
+use zareba_authoring::encode_module;
+use zareba_authoring::rust::{TARGET, flags, set_flags, target_is_installed};
 
 use crate::cargo::root;
-
-const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Crates that become components, besides the standard recipes: package and committed file.
 const TEST_GUESTS: [(&str, &str); 1] = [(
@@ -19,15 +18,17 @@ const TEST_GUESTS: [(&str, &str); 1] = [(
 )];
 
 /// Components written as text: source and committed file.
-const TEXTS: [(&str, &str); 1] = [("tests/guests/wasi.wat", "tests/guests/dist/wasi.wasm")];
-
-/// Stack of a guest, bytes: less than the default megabyte, so that a fresh instance touches few
-/// pages; enough for JSON as deep as its parser goes.
-const STACK_BYTES: u32 = 64 << 10;
+const TEXTS: [(&str, &str); 2] = [
+    ("tests/guests/wasi.wat", "tests/guests/dist/wasi.wasm"),
+    (
+        "tests/guests/wrong-types.wat",
+        "tests/guests/dist/wrong-types.wasm",
+    ),
+];
 
 /// Builds every guest and writes it, or, to check, compares it with what is committed.
 pub(crate) fn run(check: bool) -> Result<()> {
-    if !target_is_installed()? {
+    if !target_is_installed(&root())? {
         let fix = format!("`rustup target add {TARGET}`");
         if check {
             say(&format!(
@@ -75,12 +76,6 @@ fn guests() -> Result<Vec<(String, String)>> {
     Ok(guests)
 }
 
-/// Asks the compiler itself, so that it works without rustup too.
-fn target_is_installed() -> Result<bool> {
-    let library = rustc(&["--print", "target-libdir", "--target", TARGET])?;
-    Ok(Path::new(&library).is_dir())
-}
-
 fn build_modules(guests: &[(String, String)], check: bool) -> Result<()> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
@@ -97,34 +92,12 @@ fn build_modules(guests: &[(String, String)], check: bool) -> Result<()> {
         // Other versions of what a guest is made of would be other bytes.
         command.arg("--locked");
     }
-    // What a developer sets for native builds must not leak into the bytes.
-    command
-        .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags()?.join("\u{1f}"));
+    set_flags(&mut command, &flags(&root(), "zareba")?);
     let status = command.status().context("starting cargo")?;
     if !status.success() {
         bail!("building the guests ended with {status}");
     }
     Ok(())
-}
-
-/// Compiler flags: no path of this machine in the bytes, and a small stack below the data, where
-/// an overflow traps.
-fn flags() -> Result<Vec<String>> {
-    let home = match std::env::var_os("CARGO_HOME") {
-        Some(home) => PathBuf::from(home),
-        None => std::env::home_dir()
-            .context("no home directory; set CARGO_HOME")?
-            .join(".cargo"),
-    };
-    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    Ok(vec![
-        remap(&root(), "zareba"),
-        remap(&home, "cargo"),
-        remap(Path::new(&rustc(&["--print", "sysroot"])?), "rust"),
-        "-Clink-arg=--stack-first".into(),
-        format!("-Clink-arg=-zstack-size={STACK_BYTES}"),
-    ])
 }
 
 fn encode(package: &str) -> Result<Vec<u8>> {
@@ -133,11 +106,7 @@ fn encode(package: &str) -> Result<Vec<u8>> {
         .join("guest")
         .join(format!("{}.wasm", package.replace('-', "_")));
     let module = fs::read(&module).with_context(|| module.display().to_string())?;
-    ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .and_then(ComponentEncoder::encode)
-        .map_err(|e| anyhow::anyhow!("{e:#}"))
+    Ok(encode_module(&module)?)
 }
 
 fn settle(file: &str, component: &[u8], check: bool, stale: &mut Vec<String>) -> Result<()> {
@@ -157,14 +126,6 @@ fn settle(file: &str, component: &[u8], check: bool, stale: &mut Vec<String>) ->
 
 fn target_dir() -> PathBuf {
     root().join("target").join("guests")
-}
-
-fn rustc(arguments: &[&str]) -> Result<String> {
-    let program = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut command = Command::new(program);
-    let output = command.args(arguments).current_dir(root()).output();
-    let output = output.context("starting rustc")?;
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 #[expect(clippy::print_stdout, reason = "a program's output")]

@@ -28,6 +28,10 @@ pub(crate) enum OwnBench {
     IdleSessions(IdleSessions),
     /// Fill the ensemble, and print what a node takes of the servers' memory.
     Znodes(Znodes),
+    /// Run the standard recipes beside those of the client library, and print what each of them costs.
+    Recipes(Recipes),
+    /// Let guests misbehave beside native writers, and print what each of them got and what the writers felt.
+    Hostile(Hostile),
     /// Hold sessions of another measurement, as the lines of standard input say.
     #[command(hide = true)]
     Crowd,
@@ -151,6 +155,70 @@ pub(crate) struct Znodes {
     /// Seconds of rest between filling and the second look.
     #[arg(long, default_value_t = 30)]
     pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// `zareba bench recipes`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Recipes {
+    /// Seconds that each side of each measurement is measured in a round, behind a quarter of it to warm up.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) seconds: f64,
+    /// Rounds. In each, everything is measured on both sides, one side right behind the other.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Requests that each client of the counter and of the queue keeps in flight.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) in_flight: u16,
+    /// Only these measurements; all if none is named.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) only: Vec<RecipeBench>,
+    #[command(flatten)]
+    pub(crate) own: OwnEnsemble,
+}
+
+/// What is measured on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecipeBench {
+    /// One client takes a lock and gives it back.
+    Lock,
+    /// 10 clients contend for one lock.
+    #[value(name = "lock-10")]
+    Lock10,
+    /// 50 clients contend for one lock.
+    #[value(name = "lock-50")]
+    Lock50,
+    /// 50 clients add to one counter.
+    Counter,
+    /// 4 clients put into one queue, 4 take from it.
+    Queue,
+    /// 50 clients enter and leave a double barrier.
+    #[value(name = "barrier-50")]
+    Barrier50,
+    /// 200 clients do.
+    #[value(name = "barrier-200")]
+    Barrier200,
+}
+
+/// `zareba bench hostile`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Hostile {
+    /// Where the guests of the tests are: fixtures.wasm and wrong-types.wasm.
+    #[arg(long, default_value = "tests/guests/dist", value_name = "DIR")]
+    pub(crate) guests: PathBuf,
+    /// Sessions that write, one write at a time each.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) writers: usize,
+    /// Sessions that call the guest, one call at a time each.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) callers: usize,
+    /// Seconds measured without the guest, and again with it, behind a quarter of it to warm up.
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) seconds: f64,
+    /// Mounts of the guest that is mounted everywhere.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) mounts: usize,
     #[command(flatten)]
     pub(crate) own: OwnEnsemble,
 }

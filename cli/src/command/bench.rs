@@ -5,14 +5,17 @@ mod crowd;
 mod crowd_member;
 mod failover;
 mod fill;
+mod hostile;
 mod idle_sessions;
 mod journal;
 mod load;
 mod member;
 mod own_ensemble;
 mod quantiles;
+mod recipes;
 mod report;
 mod restart;
+mod timetable;
 mod usage;
 mod watchers;
 mod writers;
@@ -43,6 +46,8 @@ pub(super) async fn run(bench: Bench, ensemble: &Ensemble, format: Format) -> an
         Some(OwnBench::Watchers(watchers)) => watchers::run(watchers, format).await,
         Some(OwnBench::IdleSessions(idle)) => idle_sessions::run(idle, format).await,
         Some(OwnBench::Znodes(znodes)) => znodes::run(znodes, format).await,
+        Some(OwnBench::Recipes(recipes)) => recipes::run(recipes, format).await,
+        Some(OwnBench::Hostile(hostile)) => hostile::run(hostile, format).await,
         Some(OwnBench::Crowd) => crowd_member::run().await,
     }
 }

@@ -3,7 +3,7 @@
 
 mod addresses;
 mod files;
-mod recipes;
+pub(super) mod recipes;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! How large a request will be in a frame, from above. Knows no session.
 
+use std::collections::BTreeMap;
+
 use zareba_model::limits::ADDRESS_BYTES_MAX;
 use zareba_model::{Acl, Change, Claim, Op, PluginOp, Read, WatchOp, Write};
 
@@ -13,7 +15,9 @@ pub(super) fn estimate(op: &Op) -> usize {
         Op::MultiRead { reads, .. } => reads.iter().map(read).sum(),
         Op::Write(write) => self::write(write),
         Op::Sync => 0,
-        Op::Call { mount, op, input } => mount.as_str().len() + op.len() + input.len(),
+        Op::Call { mount, op, input } | Op::Explain { mount, op, input } => {
+            mount.as_str().len() + op.len() + input.len()
+        }
         Op::Watch(WatchOp::Add { path, .. } | WatchOp::Remove { path, .. }) => path.as_str().len(),
         Op::Authenticate(Claim { scheme, credential }) => scheme.len() + credential.0.len(),
     };
@@ -31,6 +35,8 @@ fn read(read: &Read) -> usize {
         | Read::Exists { .. }
         | Read::Acl { .. }
         | Read::Count { .. }
+        | Read::PluginStats { .. }
+        | Read::PluginLog { .. }
         | Read::WhoAmI => 0,
     };
     path + page + ITEM_OVERHEAD_BYTES
@@ -71,17 +77,32 @@ fn acl(acl: &Acl) -> usize {
 
 fn plugin(op: &PluginOp) -> usize {
     match op {
-        PluginOp::PushChunk { data, .. } => data.len(),
+        PluginOp::PushChunk { name, data, .. } => name.len() + data.len(),
         PluginOp::Mount {
             name, path, config, ..
+        } => name.len() + path.as_str().len() + self::config(config),
+        PluginOp::Configure { path, config, .. } => path.as_str().len() + self::config(config),
+        PluginOp::Register {
+            name, signature, ..
         } => {
-            let pairs = config.iter();
-            let pairs = pairs.map(|(key, value)| key.len() + value.len() + ITEM_OVERHEAD_BYTES);
-            name.len() + path.as_str().len() + pairs.sum::<usize>()
+            let signature = signature.as_ref();
+            name.len() + signature.map_or(0, |it| it.publisher.len() + it.bytes.len())
         }
-        PluginOp::Register { name, .. } | PluginOp::Activate { name, .. } => name.len(),
-        PluginOp::Unmount { path } => path.as_str().len(),
+        PluginOp::Pause { path, reason } => path.as_str().len() + reason.len(),
+        PluginOp::Activate { name, .. }
+        | PluginOp::Remove { name, .. }
+        | PluginOp::SetPublisher { name, .. } => name.len(),
+        PluginOp::Unmount { path }
+        | PluginOp::Resume { path }
+        | PluginOp::ClearQuarantine { path, .. } => path.as_str().len(),
+        PluginOp::RequireSignatures(_) => 0,
     }
+}
+
+fn config(config: &BTreeMap<String, String>) -> usize {
+    let pairs = config.iter();
+    let pairs = pairs.map(|(key, value)| key.len() + value.len() + ITEM_OVERHEAD_BYTES);
+    pairs.sum()
 }
 
 #[cfg(test)]

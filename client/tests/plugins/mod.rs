@@ -45,9 +45,11 @@ async fn a_component_comes_in_pieces_and_is_registered_once_it_is_compiled() {
     let serve = async {
         let mut arrived = Vec::new();
         let mut address = None;
+        nothing_has_come(&mut peer).await;
         while arrived.len() < component.len() {
             let (xid, op) = plugin_op(&mut peer).await;
             let PluginOp::PushChunk {
+                name,
                 sha256,
                 total: announced,
                 offset,
@@ -56,6 +58,7 @@ async fn a_component_comes_in_pieces_and_is_registered_once_it_is_compiled() {
             else {
                 panic!("a chunk was expected, not {op:?}");
             };
+            assert_eq!(name, "lock");
             assert_eq!((announced, offset), (total, arrived.len() as u64));
             assert_eq!(*address.get_or_insert(sha256), sha256);
             arrived.extend_from_slice(&data);
@@ -66,6 +69,7 @@ async fn a_component_comes_in_pieces_and_is_registered_once_it_is_compiled() {
         let register = PluginOp::Register {
             name: "lock".to_owned(),
             sha256,
+            signature: None,
         };
         for answer in [Err(not_ready()), Err(not_ready()), Ok(Outcome::PluginDone)] {
             let (xid, op) = plugin_op(&mut peer).await;
@@ -79,7 +83,55 @@ async fn a_component_comes_in_pieces_and_is_registered_once_it_is_compiled() {
     let (sha256, pushed) = tokio::join!(serve, push);
     assert_eq!(pushed, Ok(sha256));
     let chunk = COMPONENT_CHUNK_BYTES_MAX as u64;
-    assert_eq!(steps, [(chunk, total), (2 * chunk, total), (total, total)]);
+    assert_eq!(
+        steps,
+        [
+            (0, total),
+            (chunk, total),
+            (2 * chunk, total),
+            (total, total)
+        ]
+    );
+}
+
+/// Answers the question how much of a component has come.
+async fn nothing_has_come(peer: &mut Peer) {
+    let (xid, _, op) = peer.request().await;
+    assert!(matches!(op, Op::Read(Read::Get { .. })), "{op:?}");
+    let none = Fault::new(ErrorCode::NoNode, "no such component");
+    peer.reply(xid, Err(none)).await;
+}
+
+#[tokio::test]
+async fn a_push_goes_on_where_the_ensemble_stands() {
+    let (client, mut peer, _server) = connected(LONG_MS).await;
+    let component = Bytes::from(vec![3; 100]);
+    let serve = async {
+        // Somebody pushes the same, and what has come is told; then the ensemble has let go of all of it.
+        for (received, refusal) in [
+            (40, Some(ErrorCode::BadArguments)),
+            (60, Some(ErrorCode::BadArguments)),
+            (100, None),
+        ] {
+            let (xid, _, op) = peer.request().await;
+            assert!(matches!(op, Op::Read(Read::Get { .. })), "{op:?}");
+            let data = format!("{{\"total\":100,\"received\":{received}}}").into();
+            let stat = zareba_model::Stat::default();
+            peer.reply(xid, Ok(Outcome::Got { data, stat })).await;
+            let (xid, op) = plugin_op(&mut peer).await;
+            match (op, refusal) {
+                (PluginOp::PushChunk { offset, data, .. }, Some(code)) => {
+                    assert_eq!((offset, data.len() as u64), (received, 100 - received));
+                    peer.reply(xid, Err(Fault::new(code, "elsewhere"))).await;
+                }
+                (PluginOp::Register { .. }, None) => peer.reply(xid, Ok(Outcome::PluginDone)).await,
+                (op, _) => panic!("{op:?}"),
+            }
+        }
+    };
+    let push = client.push_plugin("lock", component.clone(), |_, _| {});
+    let ((), pushed) = tokio::join!(serve, push);
+    assert!(pushed.is_ok(), "{pushed:?}");
 }
 
 #[tokio::test]
@@ -93,6 +145,7 @@ async fn a_plugin_is_activated_mounted_and_unmounted_as_asked() {
         PluginOp::Activate {
             name: name(),
             sha256,
+            breaking: false,
         },
         PluginOp::Mount {
             name: name(),

@@ -30,9 +30,18 @@ pub use op::{
 
 pub mod plugin;
 pub use plugin::{
-    CallId, GuestEvent, Limits, Mount, OpDescription, ParkedCall, PluginDescription, Revision,
-    Sha256, Timer, WatchDescription,
+    CallId, GuestEvent, Limits, Mount, OpDescription, ParkedCall, PluginDescription, PublisherKey,
+    Publishers, Revision, Sha256, Signature, Timer, WatchDescription, signed_text,
 };
+
+pub mod plugin_stats;
+pub use plugin_stats::{GuestCost, GuestMetric, Latency, MountStats, OpStats, PluginLogLine};
+
+pub mod explained;
+pub use explained::{Explained, ExplainedAnswer};
+
+pub mod evolution;
+pub use evolution::{Difference, differences};
 
 pub mod outcome;
 pub use outcome::{Answer, ErrorCode, Fault, Outcome, ReadAnswer, ReadOutcome};

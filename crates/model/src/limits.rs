@@ -88,6 +88,36 @@ pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 /// Largest piece of a component in one transaction, bytes.
 pub const COMPONENT_CHUNK_BYTES_MAX: usize = 512 << 10;
 
+/// Longest name of a plugin or a publisher, bytes.
+pub const PLUGIN_NAME_BYTES_MAX: usize = 128;
+
+/// Plugins at once.
+pub const PLUGINS_MAX: usize = 1_000;
+
+/// Revisions of a plugin that are kept: the oldest goes that is neither active nor was before.
+pub const REVISIONS_KEPT_MAX: usize = 10;
+
+/// Components that are no revision, or not yet: some go when another begins to come.
+pub const COMPONENTS_LOOSE_MAX: usize = 256;
+
+/// Bytes of such components.
+pub const COMPONENTS_LOOSE_BYTES_MAX: u64 = 256 << 20;
+
+/// Mounts at once.
+pub const MOUNTS_MAX: usize = 20_000;
+
+/// Most bytes of a mount's config, keys and values.
+pub const CONFIG_BYTES_MAX: usize = 64 << 10;
+
+/// Lines of plugins' logs that a server keeps: each has at most a kibibyte.
+pub const PLUGIN_LOG_LINES_MAX: usize = 4_000;
+
+/// Lines of plugins' logs in one answer.
+pub const PLUGIN_LOG_PAGE_MAX: usize = 1_000;
+
+/// Publishers at once.
+pub const PUBLISHERS_MAX: usize = 100;
+
 /// Waiting calls that one acknowledgement can leave out: it comes with every request.
 pub const ACKED_EXCEPT_MAX: usize = 1_000;
 
@@ -102,5 +132,6 @@ const _: () = {
     assert!(CHILDREN_PAGE_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(TXN_BYTES_MAX < PEER_FRAME_BYTES_MAX);
     assert!(COMPONENT_CHUNK_BYTES_MAX < DATA_BYTES_MAX);
+    assert!(COMPONENT_BYTES_MAX < COMPONENTS_LOOSE_BYTES_MAX);
     assert!(SESSION_TIMEOUT_MS_MIN < SESSION_TIMEOUT_MS_MAX);
 };

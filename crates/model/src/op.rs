@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Acl, Claim, EnsembleChange, JoinToken, Lifetime, Limits, Quota, SessionId, Sha256, WatchKind,
-    ZnodePath, Zxid,
+    Acl, Claim, EnsembleChange, JoinToken, Lifetime, Limits, PublisherKey, Quota, SessionId,
+    Sha256, Signature, WatchKind, ZnodePath, Zxid,
 };
 
 /// One request of a session.
@@ -42,6 +42,12 @@ pub enum Op {
     Watch(WatchOp),
     /// Proves one more identity, which the session has on this connection from now on.
     Authenticate(Claim),
+    /// What a call would come to, as far as this server knows. Nothing is done.
+    Explain {
+        mount: ZnodePath,
+        op: String,
+        input: Bytes,
+    },
 }
 
 /// What a session asks about watches beside leaving one with a read.
@@ -83,6 +89,13 @@ pub enum Read {
     },
     /// Who this session has proved to be.
     WhoAmI,
+    /// What this server has seen of the plugin at a mount, or of all.
+    PluginStats { mount: Option<ZnodePath> },
+    /// Lines that plugins have logged on this server: of a mount or of all, behind a number.
+    PluginLog {
+        mount: Option<ZnodePath>,
+        after: u64,
+    },
 }
 
 impl Read {
@@ -95,6 +108,7 @@ impl Read {
             | Self::Acl { path }
             | Self::Count { path }
             | Self::Ephemerals { under: path, .. } => Some(path),
+            Self::PluginStats { mount } | Self::PluginLog { mount, .. } => mount.as_ref(),
             Self::WhoAmI => None,
         }
     }
@@ -265,15 +279,26 @@ pub enum PluginOp {
     /// A piece of a component, addressed by the hash of the whole. Pieces come in order; a piece
     /// that is already there is answered as if it had just arrived.
     PushChunk {
+        /// The plugin it is meant for, by whose access control list it may be pushed.
+        name: String,
         sha256: Sha256,
         total: u64,
         offset: u64,
         data: Bytes,
     },
-    /// Makes a complete component a revision of a plugin, once this server has compiled it.
-    Register { name: String, sha256: Sha256 },
+    /// Makes a complete component a revision of a plugin, once the leader has compiled it.
+    Register {
+        name: String,
+        sha256: Sha256,
+        signature: Option<Signature>,
+    },
     /// Makes a revision the one in use, everywhere the plugin is mounted.
-    Activate { name: String, sha256: Sha256 },
+    Activate {
+        name: String,
+        sha256: Sha256,
+        /// Also if callers of the present one may not get along with it.
+        breaking: bool,
+    },
     /// Binds a plugin's active revision to a path; the node is created.
     Mount {
         name: String,
@@ -283,4 +308,28 @@ pub enum PluginOp {
     },
     /// Takes a plugin off a path: parked calls fail, the nodes below stay and become ordinary.
     Unmount { path: ZnodePath },
+    /// Gives a mount another config and other limits.
+    Configure {
+        path: ZnodePath,
+        config: BTreeMap<String, String>,
+        limits: Limits,
+    },
+    /// Refuses commands at a mount, and lets its events wait, until it is resumed.
+    Pause { path: ZnodePath, reason: String },
+    /// Ends a pause; what waited comes first.
+    Resume { path: ZnodePath },
+    /// Puts a mount that failed too often back into service, with the events that wait or without.
+    ClearQuarantine { path: ZnodePath, drop_events: bool },
+    /// Forgets a revision that is not in use; or, if none is named, a plugin that is mounted nowhere.
+    Remove {
+        name: String,
+        sha256: Option<Sha256>,
+    },
+    /// Sets a publisher's key; or, if there is none, forgets the publisher.
+    SetPublisher {
+        name: String,
+        key: Option<PublisherKey>,
+    },
+    /// Says whether every revision must be signed by a publisher.
+    RequireSignatures(bool),
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Acl, Event, Principal, Stat, ZnodePath};
+use crate::{Acl, Event, Explained, MountStats, PluginLogLine, Principal, Stat, ZnodePath};
 
 /// A request's result.
 pub type Answer = Result<Outcome, Fault>;
@@ -72,6 +72,15 @@ pub enum Outcome {
     QuotaSet,
     /// The session is over.
     SessionKilled,
+    /// What a call would come to.
+    Explained(Box<Explained>),
+    /// What this server has seen of its plugins.
+    PluginStats(Vec<MountStats>),
+    /// Lines in order, and the number to go on behind.
+    PluginLog {
+        lines: Vec<PluginLogLine>,
+        last: u64,
+    },
 }
 
 /// The result of one read of several.
@@ -100,6 +109,11 @@ pub enum ReadOutcome {
         more: bool,
     },
     Identities(Vec<Principal>),
+    PluginStats(Vec<MountStats>),
+    PluginLog {
+        lines: Vec<PluginLogLine>,
+        last: u64,
+    },
 }
 
 impl From<ReadOutcome> for Outcome {
@@ -112,6 +126,8 @@ impl From<ReadOutcome> for Outcome {
             ReadOutcome::Counted(count) => Self::Counted(count),
             ReadOutcome::Paths { paths, more } => Self::Paths { paths, more },
             ReadOutcome::Identities(principals) => Self::Identities(principals),
+            ReadOutcome::PluginStats(mounts) => Self::PluginStats(mounts),
+            ReadOutcome::PluginLog { lines, last } => Self::PluginLog { lines, last },
         }
     }
 }
@@ -242,9 +258,13 @@ pub enum ErrorCode {
     QuotaExceeded,
     /// The session is a local one and cannot write: open one of the whole ensemble first.
     LocalSession,
+    /// An operator has paused the plugin; try again later.
+    PluginPaused,
+    /// The revision would break callers of the present one.
+    PluginBreaking,
 }
 
-const NUMBERS: [(ErrorCode, i32, &str); 30] = [
+const NUMBERS: [(ErrorCode, i32, &str); 32] = [
     (ErrorCode::SystemError, -1, "SYSTEM_ERROR"),
     (ErrorCode::MarshallingError, -5, "MARSHALLING_ERROR"),
     (ErrorCode::Unimplemented, -6, "UNIMPLEMENTED"),
@@ -279,6 +299,8 @@ const NUMBERS: [(ErrorCode, i32, &str); 30] = [
     (ErrorCode::AuthFailed, -115, "AUTH_FAILED"),
     (ErrorCode::QuotaExceeded, -125, "QUOTA_EXCEEDED"),
     (ErrorCode::LocalSession, -120, "LOCAL_SESSION"),
+    (ErrorCode::PluginPaused, -211, "PLUGIN_PAUSED"),
+    (ErrorCode::PluginBreaking, -212, "PLUGIN_BREAKING"),
 ];
 
 impl ErrorCode {

@@ -98,6 +98,52 @@ pub struct Revision {
     pub registered: Zxid,
     /// What it says of itself.
     pub description: PluginDescription,
+    /// Whose signature it came with, if it came with one.
+    pub publisher: Option<String>,
+}
+
+/// The public half of an ed25519 key, with which a publisher signs components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PublisherKey(pub [u8; 32]);
+
+impl fmt::Display for PublisherKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Sha256(self.0), f)
+    }
+}
+
+impl PublisherKey {
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        Sha256::parse(text).map(|bytes| Self(bytes.0))
+    }
+}
+
+/// Who may publish components, and whether anybody else may.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Publishers {
+    /// True if a component without the signature of one of them is refused.
+    pub required: bool,
+    /// Their keys, by name.
+    pub keys: BTreeMap<String, PublisherKey>,
+}
+
+/// A publisher's word that a component is to be a revision of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Whose.
+    pub publisher: String,
+    /// An ed25519 signature of [`signed_text`], 64 bytes.
+    pub bytes: Bytes,
+}
+
+/// What a publisher signs: the plugin's name too, so that the signature is of no use for another plugin.
+pub fn signed_text(plugin: &str, sha256: &Sha256) -> Vec<u8> {
+    let mut text = b"zareba plugin revision\0".to_vec();
+    text.extend_from_slice(plugin.as_bytes());
+    text.push(0);
+    text.extend_from_slice(&sha256.0);
+    text
 }
 
 /// Bounds on one guest call at a mount.
@@ -153,8 +199,11 @@ pub struct Mount {
     pub backlog: Vec<GuestEvent>,
     /// How often in a row handling the backlog has failed.
     pub failures: u32,
-    /// Set when it failed too often: commands are refused until a revision is activated.
+    /// Set when it failed too often: commands are refused until a revision is activated, or an operator
+    /// says that it may go on.
     pub quarantined: Option<String>,
+    /// Set by an operator, with the reason: commands are refused, and events wait, until it is resumed.
+    pub paused: Option<String>,
 }
 
 /// Something a guest reacts to. Paths are relative to the mount.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Acked, Acl, Answer, Attachment, CallId, Ensemble, JoinToken, Lifetime, Mount, ParkedCall,
-    Password, Quota, Revision, ServerId, SessionId, Sha256, Timer, Xid, ZnodePath, Zxid,
+    Password, Publishers, Quota, Revision, ServerId, SessionId, Sha256, Timer, Xid, ZnodePath,
+    Zxid,
 };
 
 /// One transaction. Its zxid stands beside it in the log.
@@ -115,7 +116,12 @@ pub enum Effect {
     /// A component becomes a revision of a plugin.
     RegisterRevision { name: String, revision: Revision },
     /// A revision becomes a plugin's active one.
-    ActivateRevision { name: String, sha256: Sha256 },
+    ActivateRevision {
+        name: String,
+        sha256: Sha256,
+        /// The one before it.
+        previous: Option<Sha256>,
+    },
     /// A plugin is mounted, or a mount's record changes.
     PutMount(Mount),
     /// A plugin is taken off a path.
@@ -127,7 +133,7 @@ pub enum Effect {
     /// A token is of no more use.
     RemoveToken { hash: Sha256 },
     /// A node's access control list is replaced; `aversion` is its new version. At `/zareba`: that of
-    /// the ensemble.
+    /// the ensemble; at `/zareba/plugins/<name>`: that of a plugin.
     SetAcl {
         path: ZnodePath,
         acl: Acl,
@@ -135,6 +141,14 @@ pub enum Effect {
     },
     /// How much a node and everything below it may hold; nothing is limited any more if it says so.
     SetQuota { path: ZnodePath, quota: Quota },
+    /// A revision is kept no more.
+    RemoveRevision { name: String, sha256: Sha256 },
+    /// A plugin is there no more.
+    RemovePlugin { name: String },
+    /// A component is kept no more.
+    RemoveComponent { sha256: Sha256 },
+    /// These are the publishers from now on.
+    SetPublishers(Publishers),
 }
 
 impl Txn {

@@ -66,10 +66,10 @@ fn measure(engine: &PluginEngine, how: &str, warm: bool, component: &[u8], calls
     let mut took = Vec::with_capacity(ROUNDS);
     for invocation in invocations.iter().cycle().take(ROUNDS) {
         let start = Instant::now();
-        let (back, answer) = host.invoke(invocation, stage);
+        let ran = host.invoke(invocation, stage);
         took.push(start.elapsed());
-        answer.unwrap();
-        stage = back;
+        ran.result.unwrap();
+        stage = ran.stage;
     }
     took.sort();
     let (median, tail) = (took[ROUNDS / 2], took[ROUNDS * 99 / 100]);

@@ -32,6 +32,8 @@ pub(crate) struct Call {
     pub(crate) metrics: Vec<(String, f64)>,
     /// The guest's last line at level error: what a panic said.
     pub(crate) last_words: Option<String>,
+    /// Nanoseconds in host calls, if they are measured.
+    pub(crate) host_ns: Option<u64>,
     random: u64,
 }
 
@@ -55,9 +57,11 @@ impl Call {
             budget: Budget::new(limits),
             memory: MemoryBound {
                 bytes_max: limits.memory_bytes_max,
+                bytes: 0,
             },
             metrics: Vec::new(),
             last_words: None,
+            host_ns: None,
             random: 0,
         }
     }

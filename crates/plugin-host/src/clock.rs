@@ -104,6 +104,27 @@ fn sleep_until_called(shared: &Shared, seen: u64) {
     shared.asleep.store(false, Ordering::SeqCst);
 }
 
+/// A moment, to tell how long something took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(std::time::Instant);
+
+impl Moment {
+    /// This one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this file is the room's clock; what it tells is shown to operators and decides nothing"
+    )]
+    pub(crate) fn now() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// Nanoseconds since then.
+    pub(crate) fn elapsed_ns(self) -> u64 {
+        let passed = Self::now().0.saturating_duration_since(self.0);
+        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
 /// The deadline of a call that starts now, in ticks: the tick under way counts for nothing.
 pub(crate) fn deadline_ticks(time_ms_max: u32) -> u64 {
     u64::from(time_ms_max) / TICK_MS + 1

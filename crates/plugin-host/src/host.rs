@@ -13,6 +13,7 @@ use zareba_replica::plugin::Stage;
 
 use crate::bindings::zareba::plugin::types;
 use crate::call::{Call, Mode};
+use crate::clock::Moment;
 use crate::limits::Stop;
 
 impl types::Host for Call {}
@@ -24,7 +25,20 @@ impl Call {
         run: impl FnOnce(&mut dyn Stage) -> Result<T, model::Fault>,
     ) -> Result<Result<T, types::Fault>> {
         self.budget.host_call()?;
-        Ok(run(self.stage()?).map_err(fault))
+        self.measured(run)
+    }
+
+    /// Runs a host call on the stage, and perhaps measures how long it takes.
+    fn measured<T>(
+        &mut self,
+        run: impl FnOnce(&mut dyn Stage) -> Result<T, model::Fault>,
+    ) -> Result<Result<T, types::Fault>> {
+        let begun = self.host_ns.map(|_| Moment::now());
+        let result = run(self.stage()?).map_err(fault);
+        if let (Some(ns), Some(begun)) = (&mut self.host_ns, begun) {
+            *ns += begun.elapsed_ns();
+        }
+        Ok(result)
     }
 
     /// Counts a host call and a staged change, and lends the stage unless this is a query.
@@ -42,7 +56,7 @@ impl Call {
             ))));
         }
         self.budget.op(bytes)?;
-        Ok(run(self.stage()?).map_err(fault))
+        self.measured(run)
     }
 
     fn stage(&mut self) -> Result<&mut dyn Stage> {

@@ -38,7 +38,9 @@ impl Instance {
 
     /// Makes a used one ready for another call.
     pub(crate) fn renew(&mut self, limits: &Limits, call: Call) {
+        let bytes = self.store.data().memory.bytes;
         *self.store.data_mut() = call;
+        self.store.data_mut().memory.bytes = bytes;
         bound(&mut self.store, limits);
     }
 }

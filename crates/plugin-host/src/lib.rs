@@ -28,8 +28,7 @@ mod host;
 mod instance;
 mod limits;
 
-pub mod metrics;
-pub use metrics::{Metric, Metrics};
+mod metrics;
 
 pub mod error;
 pub use error::{CompileError, EngineError};

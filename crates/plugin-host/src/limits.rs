@@ -54,6 +54,11 @@ impl Budget {
         }
     }
 
+    /// What it has used: host calls, staged changes, bytes.
+    pub(crate) fn used(&self) -> (u32, u32, u64) {
+        (self.host_calls, self.ops, self.bytes)
+    }
+
     /// One more call of the host.
     pub(crate) fn host_call(&mut self) -> Result<(), Stop> {
         self.host_calls += 1;
@@ -97,12 +102,14 @@ fn within(what: &'static str, used: u64, max: u32) -> Result<(), Stop> {
 #[derive(Debug)]
 pub(crate) struct MemoryBound {
     pub(crate) bytes_max: u64,
+    /// What all memories of the instance have.
+    pub(crate) bytes: u64,
 }
 
 impl ResourceLimiter for MemoryBound {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
@@ -110,6 +117,7 @@ impl ResourceLimiter for MemoryBound {
             let (what, max) = ("memory", self.bytes_max);
             return Err(Stop::Over { what, max }.into());
         }
+        self.bytes += desired.saturating_sub(current) as u64;
         Ok(true)
     }
 

@@ -2,45 +2,34 @@
 
 use std::collections::BTreeMap;
 
+use zareba_model::GuestMetric;
+
 /// Metrics of one revision; further names are dropped, so that a guest cannot fill the memory.
 const NAMES_MAX: usize = 64;
 /// Longest name, bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// One metric.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Metric {
-    /// How often it was counted or observed.
-    pub times: u64,
-    /// All deltas and values together.
-    pub sum: f64,
-    /// The last delta or value.
-    pub last: f64,
-}
-
 /// A revision's metrics, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics(BTreeMap<String, Metric>);
+pub(crate) struct Metrics(BTreeMap<String, GuestMetric>);
 
 impl Metrics {
-    /// One of them.
-    pub fn metric(&self, name: &str) -> Option<&Metric> {
-        self.0.get(name)
-    }
-
     /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Metric)> {
-        self.0.iter().map(|(name, metric)| (name.as_str(), metric))
+    pub(crate) fn to_vec(&self) -> Vec<GuestMetric> {
+        self.0.values().cloned().collect()
     }
 
+    /// One more; a value that is no number is none.
     pub(crate) fn record(&mut self, name: String, value: f64) {
         let known = self.0.contains_key(&name);
-        if name.len() > NAME_BYTES_MAX || (!known && self.0.len() >= NAMES_MAX) {
+        let is_too_much = name.len() > NAME_BYTES_MAX || (!known && self.0.len() >= NAMES_MAX);
+        if is_too_much || !value.is_finite() {
             return;
         }
-        let metric = self.0.entry(name).or_default();
+        let metric = self.0.entry(name.clone()).or_default();
+        metric.name = name;
         metric.times += 1;
-        metric.sum += value;
+        metric.sum = (metric.sum + value).clamp(f64::MIN, f64::MAX);
         metric.last = value;
     }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use zareba_model::{ErrorCode, Fault, PluginDescription, Sha256};
+use zareba_model::{ErrorCode, Fault, GuestCost, GuestMetric, PluginDescription, Sha256};
 use zareba_replica::plugin::{
-    GuestAnswer, GuestEntry, GuestFailure, Invocation, PluginRuntime, Stage,
+    GuestAnswer, GuestEntry, GuestFailure, Invocation, PluginRuntime, Ran, Stage,
 };
 
 use crate::call::{self, Call};
+use crate::clock::Moment;
 use crate::compile::Compiled;
 use crate::engine::PluginEngine;
 use crate::instance::Instance;
@@ -19,12 +20,17 @@ use crate::metrics::Metrics;
 /// Instances kept for reuse at once; each holds its memory.
 const WARM_MAX: usize = 16;
 
+/// One run of so many has its host calls timed: looking at the clock costs as much as a small one.
+const HOST_TIMED: u64 = 16;
+
 /// Runs guests for one replica, on its thread.
 pub struct PluginHost {
     engine: PluginEngine,
     compiled: BTreeMap<Sha256, Compiled>,
     warm: BTreeMap<Sha256, Instance>,
     metrics: BTreeMap<Sha256, Metrics>,
+    /// Runs so far.
+    runs: u64,
 }
 
 impl PluginHost {
@@ -35,6 +41,7 @@ impl PluginHost {
             compiled: BTreeMap::new(),
             warm: BTreeMap::new(),
             metrics: BTreeMap::new(),
+            runs: 0,
         }
     }
 
@@ -44,21 +51,9 @@ impl PluginHost {
         self.compiled.insert(sha256, compiled);
     }
 
-    /// Forgets a component and what belongs to it.
-    pub fn remove(&mut self, sha256: &Sha256) {
-        self.warm.remove(sha256);
-        self.compiled.remove(sha256);
-        self.metrics.remove(sha256);
-    }
-
     /// What a component says of itself.
     pub fn description(&self, sha256: &Sha256) -> Option<&PluginDescription> {
         self.compiled.get(sha256).map(Compiled::description)
-    }
-
-    /// What each revision has counted and observed here.
-    pub fn metrics(&self) -> &BTreeMap<Sha256, Metrics> {
-        &self.metrics
     }
 
     /// How many instances are kept warm.
@@ -67,7 +62,13 @@ impl PluginHost {
     }
 
     /// The answer, the call's data, and the instance if it may be used again.
-    fn run(&mut self, invocation: &Invocation, call: Call) -> (Call, Run, Option<Instance>) {
+    fn run(
+        &mut self,
+        invocation: &Invocation,
+        call: Call,
+        cost: &mut GuestCost,
+    ) -> (Call, Run, Option<Instance>) {
+        let begun = Moment::now();
         let limits = &invocation.limits;
         let Some(compiled) = self.compiled.get(&invocation.revision) else {
             return (call, Err(not_ready(&invocation.revision)), None);
@@ -90,14 +91,19 @@ impl PluginHost {
                 }
             },
         };
-        match call::enter(&mut instance, invocation) {
+        cost.instantiate_ns = begun.elapsed_ns();
+        let entered = Moment::now();
+        let left = call::enter(&mut instance, invocation);
+        cost.guest_ns = entered.elapsed_ns();
+        match left {
             Ok(answer) => {
                 let answer = answer.and_then(|answer| {
                     call::check_answer(&answer, limits)?;
                     check_promise(&answer, invocation, compiled.description())?;
                     Ok(answer)
                 });
-                let rest = Call::describing(*limits);
+                let mut rest = Call::describing(*limits);
+                rest.memory.bytes = instance.store.data().memory.bytes;
                 let call = std::mem::replace(instance.store.data_mut(), rest);
                 (call, answer, Some(instance))
             }
@@ -117,11 +123,31 @@ impl PluginRuntime for PluginHost {
         self.compiled.contains_key(revision)
     }
 
-    fn invoke(&mut self, invocation: &Invocation, stage: Box<dyn Stage>) -> (Box<dyn Stage>, Run) {
+    fn forget(&mut self, revision: &Sha256) {
+        self.warm.remove(revision);
+        self.compiled.remove(revision);
+        self.metrics.remove(revision);
+    }
+
+    fn metrics(&self, revision: &Sha256) -> Vec<GuestMetric> {
+        let known = self.metrics.get(revision);
+        known.map(Metrics::to_vec).unwrap_or_default()
+    }
+
+    fn invoke(&mut self, invocation: &Invocation, stage: Box<dyn Stage>) -> Ran {
         let ticker = Arc::clone(&self.engine.ticker);
         let running = ticker.run();
-        let (mut call, answer, instance) = self.run(invocation, Call::new(invocation, stage));
+        let mut call = Call::new(invocation, stage);
+        if self.runs.is_multiple_of(HOST_TIMED) {
+            call.host_ns = Some(0);
+        }
+        self.runs += 1;
+        let mut cost = GuestCost::default();
+        let (mut call, result, instance) = self.run(invocation, call, &mut cost);
         drop(running);
+        cost.host_ns = call.host_ns;
+        cost.memory_bytes = call.memory.bytes;
+        (cost.host_calls, cost.changes, cost.bytes) = call.budget.used();
         if let Some(instance) = instance
             && invocation.limits.warm
             && self.warm.len() < WARM_MAX
@@ -138,7 +164,11 @@ impl PluginRuntime for PluginHost {
         let Some(stage) = call.stage.take() else {
             unreachable!("a call's stage is taken here alone");
         };
-        (stage, answer)
+        Ran {
+            stage,
+            result,
+            cost,
+        }
     }
 }
 

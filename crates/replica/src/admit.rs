@@ -32,7 +32,9 @@ pub(crate) fn check(op: &Op, acked: &Acked) -> Result<(), Fault> {
             }
             Ok(())
         }
-        Op::Call { input, .. } => check_length("the input", input.len()),
+        Op::Call { input, .. } | Op::Explain { input, .. } => {
+            check_length("the input", input.len())
+        }
         Op::Write(Write::Ensemble(op)) => check_addresses(op),
         Op::Write(
             Write::Plugin(_)

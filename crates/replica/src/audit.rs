@@ -18,6 +18,7 @@ impl Audited {
             | Op::LinearizableRead(_)
             | Op::MultiRead { .. }
             | Op::Watch(_)
+            | Op::Explain { .. }
             | Op::Sync => return None,
             Op::Authenticate(claim) => ("authenticate", claim.scheme.clone()),
             Op::Call { mount, op, .. } => ("call", format!("{mount} {op}")),
@@ -61,6 +62,15 @@ fn of_plugin(op: &PluginOp) -> (&'static str, String) {
         PluginOp::Activate { name, .. } => ("plugin-activate", name.clone()),
         PluginOp::Mount { path, .. } => ("plugin-mount", path.to_string()),
         PluginOp::Unmount { path } => ("plugin-unmount", path.to_string()),
+        PluginOp::Configure { path, .. } => ("plugin-configure", path.to_string()),
+        PluginOp::Pause { path, .. } => ("plugin-pause", path.to_string()),
+        PluginOp::Resume { path } => ("plugin-resume", path.to_string()),
+        PluginOp::ClearQuarantine { path, .. } => ("plugin-clear-quarantine", path.to_string()),
+        PluginOp::Remove { name, .. } => ("plugin-remove", name.clone()),
+        PluginOp::SetPublisher { name, .. } => ("plugin-publisher", name.clone()),
+        PluginOp::RequireSignatures(required) => {
+            ("plugin-require-signatures", required.to_string())
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub seed: u64,
     /// Writes, calls and identities are told to the shell, to be written down ([`crate::Output::Audit`]).
     pub audits: bool,
+    /// The most of a leader's time that the plugin at one mount may take, percent.
+    pub plugin_share_percent: u8,
     /// A container is removed once it has been empty at two looks so far apart, milliseconds.
     pub container_check_ms: u64,
     /// A bug planted on purpose, to prove that tests would find it.
@@ -53,6 +55,7 @@ impl Config {
             removed_grace_ms: 500,
             seed: 0,
             audits: false,
+            plugin_share_percent: 50,
             container_check_ms: 10_000,
             #[cfg(feature = "bugs")]
             bug: None,

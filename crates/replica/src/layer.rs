@@ -58,6 +58,11 @@ impl<K: Ord + Clone, V> Layer<K, V> {
                 .any(|(_, slot)| slot.value.is_some())
     }
 
+    /// How many keys transactions in flight touch.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// True if no transaction in flight touches the table.
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()

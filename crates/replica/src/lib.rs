@@ -31,7 +31,9 @@ mod renewing;
 mod change;
 mod guest_call;
 pub mod plugin;
+mod plugin_seen;
 mod prepare;
+mod share;
 mod stage;
 
 mod layer;

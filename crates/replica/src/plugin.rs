@@ -2,23 +2,62 @@
 //! back. Knows nothing of WebAssembly.
 
 use std::any::Any;
+use std::fmt;
 
 use bytes::Bytes;
 pub use zareba_model::GuestEvent;
-use zareba_model::{CallId, CreateMode, Fault, Limits, Principal, SessionId, Sha256, Stat, Zxid};
+use zareba_model::{
+    CallId, CreateMode, Fault, GuestCost, GuestMetric, Limits, Principal, SessionId, Sha256, Stat,
+    Zxid,
+};
 
 /// Runs guests. The server's is a WebAssembly host, the simulator's a native table.
 pub trait PluginRuntime {
     /// True if that revision is compiled and can be called at once.
     fn is_ready(&self, revision: &Sha256) -> bool;
 
+    /// A revision's component is kept no more.
+    fn forget(&mut self, _revision: &Sha256) {}
+
     /// Runs one call to its end. The stage is lent by value and always comes back; after a failure
     /// its caller rolls it back.
-    fn invoke(
-        &mut self,
-        invocation: &Invocation,
-        stage: Box<dyn Stage>,
-    ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>);
+    fn invoke(&mut self, invocation: &Invocation, stage: Box<dyn Stage>) -> Ran;
+
+    /// What a revision counts and observes itself.
+    fn metrics(&self, _revision: &Sha256) -> Vec<GuestMetric> {
+        Vec::new()
+    }
+}
+
+/// What a run came to.
+pub struct Ran {
+    /// The stage that was lent.
+    pub stage: Box<dyn Stage>,
+    /// What the guest answered.
+    pub result: Result<GuestAnswer, GuestFailure>,
+    /// What it took.
+    pub cost: GuestCost,
+}
+
+impl Ran {
+    /// A run that took nothing worth counting.
+    pub fn free(stage: Box<dyn Stage>, result: Result<GuestAnswer, GuestFailure>) -> Self {
+        let cost = GuestCost::default();
+        Self {
+            stage,
+            result,
+            cost,
+        }
+    }
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ran")
+            .field("result", &self.result)
+            .field("cost", &self.cost)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One call of a guest.

@@ -8,6 +8,8 @@ mod acl;
 mod ensemble;
 mod guest;
 mod lifecycle;
+mod mounting;
+mod publisher;
 mod session;
 mod subtree;
 
@@ -21,8 +23,9 @@ use zareba_model::{
 
 use crate::bug::Bug;
 use crate::change;
-use crate::guest_call::{LogLine, StandIn};
+use crate::guest_call::StandIn;
 use crate::plugin::PluginRuntime;
+use crate::plugin_seen::PluginSeen;
 use crate::world::World;
 
 /// The reserved subtree: replicated records, shown read-only.
@@ -40,7 +43,7 @@ pub(crate) struct Prepare<'a, P> {
     /// Servers that follow this leader and are level with it, itself included.
     pub(crate) level: &'a dyn Fn(ServerId) -> bool,
     pub(crate) seed: u64,
-    pub(crate) log: &'a mut Vec<LogLine>,
+    pub(crate) seen: &'a mut PluginSeen,
 }
 
 impl<P: PluginRuntime> Prepare<'_, P> {
@@ -49,10 +52,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         let outcome = match &forward.op {
             Op::Write(Write::Change(change)) => self.change(forward, change)?,
             Op::Write(Write::Multi(changes)) => self.multi(forward, changes)?,
-            Op::Write(Write::Plugin(op)) => {
-                self.administer(&forward.principals)?;
-                self.lifecycle(op)?
-            }
+            Op::Write(Write::Plugin(op)) => self.lifecycle(&forward.principals, op)?,
             Op::Write(Write::DeleteSubtree { path }) => self.delete_subtree(forward, path)?,
             Op::Write(Write::SetQuota { path, quota }) => {
                 self.administer(&forward.principals)?;
@@ -76,6 +76,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             | Op::MultiRead { .. }
             | Op::Watch(_)
             | Op::Authenticate(_)
+            | Op::Explain { .. }
             | Op::Sync => {
                 let why = "a read is answered where the session is held, never by the leader";
                 return Err(Fault::new(ErrorCode::BadArguments, why));
@@ -137,6 +138,9 @@ impl<P: PluginRuntime> Prepare<'_, P> {
                 if path.as_str() == RESERVED {
                     return self.set_administrators(path, acl, *version);
                 }
+                if let Some(plugin) = zareba_tree::reserved::plugin_at(path.as_str()) {
+                    return self.set_managers(path, &plugin, acl, *version);
+                }
                 change::set_acl(world, path, acl, *version).map(Outcome::Set)
             }
         }
@@ -154,6 +158,10 @@ impl<P: PluginRuntime> Prepare<'_, P> {
                 if path.as_str() == RESERVED || self.world.mount(path.as_str()).is_some() =>
             {
                 return self.administer(principals);
+            }
+            Change::SetAcl { .. } if zareba_tree::reserved::plugin_at(path.as_str()).is_some() => {
+                let plugin = zareba_tree::reserved::plugin_at(path.as_str()).unwrap_or_default();
+                return self.manage(principals, &plugin, Permissions::ADMIN);
             }
             _ => self.may_be_changed(path)?,
         }

@@ -10,6 +10,7 @@ mod duties;
 mod entrance;
 mod leading;
 mod membership;
+mod plugin_reads;
 mod read;
 mod reply;
 mod route;
@@ -34,11 +35,12 @@ use crate::config::Config;
 use crate::confirming::Confirming;
 use crate::entering::Entering;
 use crate::event_history::EventHistory;
-use crate::guest_call::{LogLine, StandIn};
+use crate::guest_call::StandIn;
 use crate::held::HeldSessions;
 use crate::input::{ConnectionId, Input, Now};
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
+use crate::plugin_seen::PluginSeen;
 use crate::recovery::Recovered;
 use crate::renewing::Renewing;
 use crate::transfer::{Incoming, Outgoing};
@@ -83,7 +85,7 @@ pub struct Replica<P> {
     incoming: Option<Incoming>,
     /// A snapshot's tree, until its image is durable.
     arrived: Option<(Zxid, Tree)>,
-    log: Vec<LogLine>,
+    seen: PluginSeen,
     confirming: Confirming,
     renewing: Renewing,
     /// Members as of the tree, to tell who is none any more.
@@ -158,7 +160,7 @@ impl<P: PluginRuntime> Replica<P> {
             outgoing: Outgoing::default(),
             incoming: None,
             arrived: None,
-            log: Vec::new(),
+            seen: PluginSeen::default(),
             confirming: Confirming::default(),
             renewing: Renewing::default(),
             members,
@@ -245,8 +247,9 @@ impl<P: PluginRuntime> Replica<P> {
         self.say_confirmed(outputs);
         self.move_streams(outputs);
         outputs.extend(
-            self.log
-                .drain(..)
+            self.seen
+                .take_fresh()
+                .into_iter()
                 .map(|(mount, level, message)| Output::PluginLog {
                     mount,
                     level,

@@ -12,10 +12,10 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use zareba_model::{
-    Acl, Attachment, CallId, Effect, Ensemble, JoinToken, Mount, ParkedCall, Password, Quota,
-    Revision, SessionId, Sha256, Stat, Usage, Xid, ZnodePath, Zxid,
+    Acl, Attachment, CallId, Effect, Ensemble, JoinToken, Mount, ParkedCall, Password, Publishers,
+    Quota, Revision, SessionId, Sha256, Stat, Usage, Xid, ZnodePath, Zxid,
 };
-use zareba_tree::Tree;
+use zareba_tree::{PluginRecord, Tree};
 
 use crate::bug::Bug;
 use crate::layer::Layer;
@@ -48,13 +48,6 @@ pub(crate) struct LiveSession {
     pub(crate) password: Password,
 }
 
-/// A plugin as the next transaction will find it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Plugin {
-    pub(crate) active: Option<Sha256>,
-    pub(crate) revisions: Vec<Revision>,
-}
-
 /// The tree and all that is in flight over it.
 #[derive(Default)]
 pub(crate) struct World {
@@ -68,13 +61,14 @@ pub(crate) struct World {
     tags: Layer<(ZnodePath, String, CallId), ()>,
     timers: Layer<(ZnodePath, String), u64>,
     mounts: Layer<ZnodePath, Mount>,
-    plugins: Layer<String, Plugin>,
+    plugins: Layer<String, PluginRecord>,
     components: Layer<Sha256, u64>,
     ensembles: Layer<(), Ensemble>,
     tokens: Layer<Sha256, JoinToken>,
     quotas: Layer<ZnodePath, Quota>,
     usages: Layer<ZnodePath, Usage>,
     administrators: Layer<(), (Acl, u64)>,
+    publishers: Layer<(), Publishers>,
     effects: Vec<Effect>,
     /// The zxid of the transaction being staged.
     pub(crate) zxid: Zxid,
@@ -87,7 +81,7 @@ pub(crate) struct World {
 /// A point of the staging to which it can be taken back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Savepoint {
-    marks: [usize; 16],
+    marks: [usize; 17],
     effects: usize,
 }
 
@@ -157,6 +151,10 @@ macro_rules! each_layer {
             let $layer = &mut $world.administrators;
             $action
         }
+        {
+            let $layer = &mut $world.publishers;
+            $action
+        }
     }};
 }
 
@@ -203,6 +201,7 @@ impl World {
                 self.quotas.mark(),
                 self.usages.mark(),
                 self.administrators.mark(),
+                self.publishers.mark(),
             ],
             effects: self.effects.len(),
         }
@@ -432,6 +431,24 @@ impl World {
         ids.into_iter().filter_map(|id| self.call(id)).collect()
     }
 
+    /// True if so many calls are parked at a mount, those in flight included.
+    pub(crate) fn has_parked(&self, mount: &ZnodePath, many: usize) -> bool {
+        let applied = self.tree.parked_at(mount);
+        // Those in flight are counted one by one only where that can make a difference.
+        if applied + self.calls.len() < many {
+            return false;
+        }
+        let (mut more, mut fewer) = (0, 0);
+        for (id, pending) in self.calls.iter() {
+            match (pending, self.tree.parked(*id)) {
+                (Some(call), None) if call.mount == *mount => more += 1,
+                (None, Some(call)) if call.mount == *mount => fewer += 1,
+                _ => {}
+            }
+        }
+        applied + more - fewer >= many
+    }
+
     /// When a timer rings, if it is set.
     pub(crate) fn timer(&self, mount: &ZnodePath, tag: &str) -> Option<u64> {
         match self.timers.get(&(mount.clone(), tag.to_owned())) {
@@ -490,14 +507,46 @@ impl World {
             .collect()
     }
 
-    pub(crate) fn plugin(&self, name: &str) -> Option<Plugin> {
+    pub(crate) fn mount_count(&self) -> usize {
+        self.tree.mounts().count() + self.mounts.iter().count()
+    }
+
+    pub(crate) fn plugin(&self, name: &str) -> Option<&PluginRecord> {
         match self.plugins.get(name) {
-            Some(pending) => pending.cloned(),
-            None => self.tree.plugin(name).map(|plugin| Plugin {
-                active: plugin.active,
-                revisions: plugin.revisions.clone(),
-            }),
+            Some(pending) => pending,
+            None => self.tree.plugin(name),
         }
+    }
+
+    /// All plugins, by name.
+    pub(crate) fn plugins(&self) -> Vec<(String, &PluginRecord)> {
+        let mut names: BTreeSet<_> = self
+            .tree
+            .plugins()
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        names.extend(self.plugins.iter().map(|(name, _)| name.clone()));
+        let known = names.into_iter();
+        known
+            .filter_map(|name| self.plugin(&name).map(|plugin| (name, plugin)))
+            .collect()
+    }
+
+    /// The revision in use at a mount.
+    pub(crate) fn revision_at(&self, mount: &Mount) -> Option<&Revision> {
+        self.plugin(&mount.plugin)?.revision(&mount.revision)
+    }
+
+    pub(crate) fn publishers(&self) -> &Publishers {
+        match self.publishers.get(&()) {
+            Some(Some(pending)) => pending,
+            Some(None) | None => self.tree.publishers(),
+        }
+    }
+
+    /// True if pieces of it, or its end, are proposed and not applied yet.
+    pub(crate) fn is_component_in_flight(&self, sha256: &Sha256) -> bool {
+        self.components.get(sha256).is_some()
     }
 
     /// Bytes of a component that have arrived, and how many there will be once it is applied.

@@ -12,7 +12,7 @@ use zareba_model::{
     Sha256, WatchDescription,
 };
 use zareba_replica::plugin::{
-    GuestAnswer, GuestEntry, GuestFailure, Invocation, PluginRuntime, Stage,
+    GuestAnswer, GuestEntry, GuestFailure, Invocation, PluginRuntime, Ran, Stage,
 };
 
 use crate::recipe::Guest;
@@ -89,16 +89,12 @@ impl PluginRuntime for Plugins {
         self.compiled.contains(revision)
     }
 
-    fn invoke(
-        &mut self,
-        invocation: &Invocation,
-        mut stage: Box<dyn Stage>,
-    ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
+    fn invoke(&mut self, invocation: &Invocation, mut stage: Box<dyn Stage>) -> Ran {
         let result = match &self.guest {
             Some(guest) => guest.run(invocation, stage.as_mut()),
             None => run(invocation, stage.as_mut()),
         };
-        (stage, result)
+        Ran::free(stage, result)
     }
 }
 

@@ -187,6 +187,7 @@ fn deployment(config: BTreeMap<String, String>) -> Vec<PluginOp> {
     };
     let [old, new] = REVISIONS;
     let chunk = |sha256, all: &'static [u8], from: usize, to: usize| PluginOp::PushChunk {
+        name: name(),
         sha256,
         total: all.len() as u64,
         offset: from as u64,
@@ -198,10 +199,12 @@ fn deployment(config: BTreeMap<String, String>) -> Vec<PluginOp> {
         PluginOp::Register {
             name: name(),
             sha256: first,
+            signature: None,
         },
         PluginOp::Activate {
             name: name(),
             sha256: first,
+            breaking: false,
         },
         PluginOp::Mount {
             name: name(),
@@ -213,14 +216,17 @@ fn deployment(config: BTreeMap<String, String>) -> Vec<PluginOp> {
         PluginOp::Register {
             name: name(),
             sha256: second,
+            signature: None,
         },
         PluginOp::Activate {
             name: name(),
             sha256: second,
+            breaking: true,
         },
         PluginOp::Activate {
             name: name(),
             sha256: first,
+            breaking: true,
         },
     ]
 }

@@ -125,6 +125,10 @@ impl Tree {
             | Effect::ActivateRevision { .. }
             | Effect::PutMount(_)
             | Effect::RemoveMount { .. } => self.apply_to_plugins(effect, changes),
+            Effect::RemoveRevision { .. }
+            | Effect::RemovePlugin { .. }
+            | Effect::RemoveComponent { .. }
+            | Effect::SetPublishers(_) => self.tidy_plugins(effect, changes),
             Effect::SetEnsemble(_) | Effect::PutToken(_) | Effect::RemoveToken { .. } => {
                 self.apply_to_membership(effect, (zxid, time), changes);
             }
@@ -223,13 +227,18 @@ impl Tree {
         });
     }
 
-    /// The reserved subtree's list says who may administer the ensemble.
+    /// The reserved subtree's list says who may administer the ensemble, and a plugin's there who may do
+    /// what with it.
     fn set_acl(&mut self, path: &ZnodePath, acl: &Acl, aversion: u64) {
         if path.as_str() == reserved::PATH {
             let acl = acl.clone();
             let record = AdministratorsRecord { acl, aversion };
             self.membership.set_administrators(record, &mut self.digest);
             return self.dirty.mark(RecordKey::Administrators);
+        }
+        if let Some(name) = reserved::plugin_at(path.as_str()) {
+            self.plugins.guard(&name, (acl, aversion), &mut self.digest);
+            return self.dirty.mark(RecordKey::Plugin(name));
         }
         self.dirty.mark(RecordKey::Node(path.clone()));
         let Some(id) = self.nodes.find(path.as_str()) else {
@@ -454,9 +463,13 @@ impl Tree {
                     .revisions_registered
                     .push((name.clone(), revision.sha256));
             }
-            Effect::ActivateRevision { name, sha256 } => {
-                let is_there = self.plugins.activate(name, *sha256, &mut self.digest);
-                if !is_there {
+            Effect::ActivateRevision {
+                name,
+                sha256,
+                previous,
+            } => {
+                let heads = (*sha256, *previous);
+                if !self.plugins.activate(name, heads, &mut self.digest) {
                     return;
                 }
                 self.dirty.mark(RecordKey::Plugin(name.clone()));
@@ -472,6 +485,34 @@ impl Tree {
                 self.plugins.remove_mount(path, &mut self.digest);
                 self.dirty.mark(RecordKey::Mount(path.clone()));
                 changes.mounts_changed = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// What goes, and who may publish.
+    fn tidy_plugins(&mut self, effect: &Effect, changes: &mut Changes) {
+        match effect {
+            Effect::RemoveRevision { name, sha256 } => {
+                self.plugins.remove_revision(name, sha256, &mut self.digest);
+                self.dirty.mark(RecordKey::Plugin(name.clone()));
+            }
+            Effect::RemovePlugin { name } => {
+                self.plugins.remove_plugin(name, &mut self.digest);
+                self.dirty.mark(RecordKey::Plugin(name.clone()));
+            }
+            Effect::RemoveComponent { sha256 } => {
+                let sha256 = *sha256;
+                for offset in self.plugins.remove_component(&sha256, &mut self.digest) {
+                    self.dirty
+                        .mark(RecordKey::ComponentChunk { sha256, offset });
+                }
+                changes.components_removed.push(sha256);
+            }
+            Effect::SetPublishers(publishers) => {
+                self.plugins
+                    .set_publishers(publishers.clone(), &mut self.digest);
+                self.dirty.mark(RecordKey::Publishers);
             }
             _ => {}
         }

@@ -26,6 +26,8 @@ pub struct Changes {
     pub timers_changed: bool,
     /// Components whose last piece arrived.
     pub components_completed: Vec<Sha256>,
+    /// Components that are kept no more.
+    pub components_removed: Vec<Sha256>,
     /// Components that became revisions of a plugin.
     pub revisions_registered: Vec<(String, Sha256)>,
     /// Revisions that became active.

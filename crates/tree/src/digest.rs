@@ -23,12 +23,13 @@ pub(crate) enum Tag {
     Timer,
     Mount,
     Revision,
-    Active,
+    PluginHead,
     Chunk,
     Ensemble,
     Token,
     Administrators,
     Quota,
+    Publishers,
 }
 
 /// A digest under way.

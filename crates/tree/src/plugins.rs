@@ -1,4 +1,4 @@
-//! The replicated plugin registry: components in pieces, plugins with their revisions, mounts.
+//! The replicated plugin registry: components in pieces, plugins with their revisions, mounts, publishers.
 //! Knows nothing of what a component does.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use zareba_model::{Mount, Revision, Sha256, ZnodePath};
+use zareba_model::{Acl, Mount, Publishers, Revision, Sha256, ZnodePath};
 
 use crate::digest::{self, Digest, Tag};
 
@@ -15,8 +15,14 @@ use crate::digest::{self, Digest, Tag};
 pub struct PluginRecord {
     /// The revision in use.
     pub active: Option<Sha256>,
-    /// All revisions that are kept.
+    /// The one that was in use before it.
+    pub previous: Option<Sha256>,
+    /// All revisions that are kept, oldest first.
     pub revisions: Vec<Revision>,
+    /// Who may push (CREATE), activate (WRITE) and do all else with it (ADMIN), beside the administrators.
+    pub acl: Acl,
+    /// How often that was set.
+    pub aversion: u64,
 }
 
 impl PluginRecord {
@@ -74,6 +80,7 @@ pub(crate) struct Plugins {
     components: BTreeMap<Sha256, Component>,
     plugins: BTreeMap<String, PluginRecord>,
     mounts: BTreeMap<ZnodePath, Mount>,
+    publishers: Publishers,
 }
 
 impl Plugins {
@@ -118,15 +125,81 @@ impl Plugins {
     }
 
     /// True if the plugin is there.
-    pub(crate) fn activate(&mut self, name: &str, sha256: Sha256, digest: &mut Digest) -> bool {
+    pub(crate) fn activate(
+        &mut self,
+        name: &str,
+        (sha256, previous): (Sha256, Option<Sha256>),
+        digest: &mut Digest,
+    ) -> bool {
+        self.change_head(name, digest, |plugin| {
+            plugin.active = Some(sha256);
+            plugin.previous = previous;
+        })
+    }
+
+    /// True if the plugin is there.
+    pub(crate) fn guard(
+        &mut self,
+        name: &str,
+        (acl, aversion): (&Acl, u64),
+        digest: &mut Digest,
+    ) -> bool {
+        self.change_head(name, digest, |plugin| {
+            plugin.acl = acl.clone();
+            plugin.aversion = aversion;
+        })
+    }
+
+    fn change_head(
+        &mut self,
+        name: &str,
+        digest: &mut Digest,
+        change: impl FnOnce(&mut PluginRecord),
+    ) -> bool {
         let Some(plugin) = self.plugins.get_mut(name) else {
             return false;
         };
-        digest.add(active_hash(name, &sha256));
-        if let Some(old) = plugin.active.replace(sha256) {
-            digest.subtract(active_hash(name, &old));
-        }
+        digest.subtract(head_hash(name, plugin));
+        change(plugin);
+        digest.add(head_hash(name, plugin));
         true
+    }
+
+    pub(crate) fn remove_revision(&mut self, name: &str, sha256: &Sha256, digest: &mut Digest) {
+        let Some(plugin) = self.plugins.get_mut(name) else {
+            return;
+        };
+        let is_it = |revision: &mut Revision| revision.sha256 == *sha256;
+        for gone in plugin.revisions.extract_if(.., is_it) {
+            digest.subtract(revision_hash(name, &gone));
+        }
+    }
+
+    pub(crate) fn remove_plugin(&mut self, name: &str, digest: &mut Digest) {
+        if let Some(old) = self.plugins.remove(name) {
+            digest.subtract(plugin_hash(name, &old));
+        }
+    }
+
+    /// Where its pieces began, if there were any.
+    pub(crate) fn remove_component(&mut self, sha256: &Sha256, digest: &mut Digest) -> Vec<u64> {
+        let Some(old) = self.components.remove(sha256) else {
+            return Vec::new();
+        };
+        for (offset, data) in &old.chunks {
+            digest.subtract(chunk_hash(sha256, old.total, *offset, data));
+        }
+        old.chunks.into_keys().collect()
+    }
+
+    pub(crate) fn set_publishers(&mut self, publishers: Publishers, digest: &mut Digest) {
+        digest.subtract(publishers_hash(&self.publishers));
+        digest.add(publishers_hash(&publishers));
+        self.publishers = publishers;
+    }
+
+    pub(crate) fn publishers(&self) -> &Publishers {
+        &self.publishers
     }
 
     pub(crate) fn put_plugin(&mut self, name: &str, plugin: PluginRecord, digest: &mut Digest) {
@@ -233,7 +306,7 @@ impl Plugins {
         chunks
             .chain(plugins)
             .chain(mounts)
-            .fold(0, u64::wrapping_add)
+            .fold(publishers_hash(&self.publishers), u64::wrapping_add)
     }
 }
 
@@ -245,17 +318,28 @@ fn revision_hash(name: &str, revision: &Revision) -> u64 {
     digest::hash_of(Tag::Revision, &(name, revision))
 }
 
-fn active_hash(name: &str, sha256: &Sha256) -> u64 {
-    digest::hash_of(Tag::Active, &(name, sha256))
+/// All of a plugin but its revisions.
+fn head_hash(name: &str, plugin: &PluginRecord) -> u64 {
+    let head = (plugin.active, plugin.previous, &plugin.acl, plugin.aversion);
+    if head == (None, None, &Acl::default(), 0) {
+        return 0;
+    }
+    digest::hash_of(Tag::PluginHead, &(name, head))
 }
 
 fn plugin_hash(name: &str, plugin: &PluginRecord) -> u64 {
-    let active = plugin.active.iter().map(|sha256| active_hash(name, sha256));
     let revisions = plugin
         .revisions
         .iter()
         .map(|revision| revision_hash(name, revision));
-    active.chain(revisions).fold(0, u64::wrapping_add)
+    revisions.fold(head_hash(name, plugin), u64::wrapping_add)
+}
+
+fn publishers_hash(publishers: &Publishers) -> u64 {
+    if *publishers == Publishers::default() {
+        return 0;
+    }
+    digest::hash_of(Tag::Publishers, publishers)
 }
 
 fn mount_hash(mount: &Mount) -> u64 {

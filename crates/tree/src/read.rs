@@ -24,8 +24,8 @@ impl Tree {
                 under,
                 page,
             } => Ok(self.ephemerals_page(*session, under, page)),
-            Read::WhoAmI => {
-                let why = "only the server that holds the session knows who it has proved to be";
+            Read::WhoAmI | Read::PluginStats { .. } | Read::PluginLog { .. } => {
+                let why = "only the server that holds the session knows that, not the tree";
                 Err(Fault::new(ErrorCode::BadArguments, why))
             }
         }
@@ -37,8 +37,10 @@ impl Tree {
         let stat = self.stat(path).ok_or_else(|| self.no_node(path))?;
         let acl = match self.node(path.as_str()) {
             Some(node) => node.acl().clone(),
-            None if path.as_str() == reserved::PATH => self.administrators().0.clone(),
-            None => Acl::open(),
+            None => match reserved::guard(self, path.as_str()) {
+                Some((acl, _)) => acl.clone(),
+                None => Acl::open(),
+            },
         };
         Ok(Outcome::GotAcl { acl, stat })
     }

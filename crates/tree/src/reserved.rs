@@ -4,9 +4,13 @@
 //! ```text
 //! /zareba                        where the tree stands
 //! /zareba/calls/<id>             a parked call
+//! /zareba/components/<sha>       how much of a component has come
 //! /zareba/ensemble               who belongs to the ensemble
 //! /zareba/mounts/<path>          a mount, its path escaped: / as %2F and % as %25
+//! /zareba/plugins/<name>         a plugin
 //! /zareba/plugins/<name>/<sha>   a revision
+//! /zareba/publishers             whether revisions must be signed
+//! /zareba/publishers/<name>      a publisher's key
 //! /zareba/quotas/<path>          how much a subtree may hold and does, its path escaped in the same way
 //! /zareba/sessions/<id>          a session
 //! /zareba/timers                 all timers, soonest first
@@ -15,11 +19,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use zareba_model::{
-    CallId, Ensemble, MemberRole, Members, Mount, ParkedCall, Quota, Revision, SessionId, Sha256,
-    Stat, Timer, Usage, ZnodePath, Zxid,
+    Acl, CallId, Ensemble, MemberRole, Members, Mount, ParkedCall, PublisherKey, Publishers, Quota,
+    Revision, SessionId, Sha256, Stat, Timer, Usage, ZnodePath, Zxid,
 };
 
-use crate::plugins::PluginRecord;
+use crate::plugins::{Component, PluginRecord};
 use crate::sessions::Session;
 use crate::tree::Tree;
 
@@ -35,14 +39,28 @@ pub const NAME: &str = "zareba";
 /// Most timers shown: the list is one node's data.
 const TIMERS_SHOWN_MAX: usize = 1_000;
 
-const FOLDERS: [&str; 7] = [
-    "calls", "ensemble", "mounts", "plugins", "quotas", "sessions", "timers",
+const FOLDERS: [&str; 9] = [
+    "calls",
+    "components",
+    "ensemble",
+    "mounts",
+    "plugins",
+    "publishers",
+    "quotas",
+    "sessions",
+    "timers",
 ];
 
 /// True for the reserved subtree and all below it.
 pub fn is_reserved(path: &str) -> bool {
     path.strip_prefix(PATH)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The plugin whose node that path is.
+pub fn plugin_at(path: &str) -> Option<String> {
+    let name = path.strip_prefix("/zareba/plugins/")?;
+    (!name.contains('/')).then(|| unescape(name))
 }
 
 /// The name under which a mount or plugin is shown.
@@ -60,8 +78,11 @@ enum Shown<'a> {
     Tree,
     Folder(&'a str),
     Call(&'a ParkedCall),
+    Component(&'a Component),
     Mount(&'a Mount),
     Plugin(&'a str, &'a PluginRecord),
+    Publishers(&'a Publishers),
+    Publisher(&'a str, &'a PublisherKey),
     Revision(&'a Revision),
     Session(&'a Session),
     Timers,
@@ -79,7 +100,15 @@ fn find<'a>(tree: &'a Tree, path: &'a str) -> Option<Shown<'a>> {
         (None, ..) => Shown::Tree,
         (Some("timers"), None, _) => Shown::Timers,
         (Some("ensemble"), None, _) => Shown::Ensemble,
+        (Some("publishers"), None, _) => Shown::Publishers(tree.publishers()),
         (Some(kind), None, _) => Shown::Folder(FOLDERS.iter().find(|folder| **folder == kind)?),
+        (Some("components"), Some(sha256), None) => {
+            Shown::Component(tree.component(&Sha256::parse(sha256)?)?)
+        }
+        (Some("publishers"), Some(name), None) => {
+            let (name, key) = tree.publishers().keys.get_key_value(&unescape(name))?;
+            Shown::Publisher(name, key)
+        }
         (Some("calls"), Some(id), None) => Shown::Call(tree.parked(CallId(parse_id(id)?))?),
         (Some("sessions"), Some(id), None) => {
             Shown::Session(tree.session(SessionId(parse_id(id)?))?)
@@ -115,10 +144,17 @@ pub(crate) fn data(tree: &Tree, path: &str) -> Option<Bytes> {
         Shown::Folder(_) => return Some(Bytes::new()),
         Shown::Call(call) => call_json(call),
         Shown::Mount(mount) => mount_json(mount),
+        Shown::Component(component) => json!({
+            "total": component.total(),
+            "received": component.received(),
+        }),
         Shown::Plugin(name, plugin) => json!({
             "name": name,
             "active": plugin.active.map(|sha256| sha256.to_string()),
+            "previous": plugin.previous.map(|sha256| sha256.to_string()),
         }),
+        Shown::Publishers(publishers) => json!({ "required": publishers.required }),
+        Shown::Publisher(name, key) => json!({ "name": name, "key": key.to_string() }),
         Shown::Revision(revision) => revision_json(revision),
         Shown::Session(session) => session_json(tree, session),
         Shown::Ensemble => ensemble_json(tree),
@@ -159,13 +195,19 @@ pub(crate) fn stat(tree: &Tree, path: &str) -> Option<Stat> {
         mtime: time,
         data_length: u32::try_from(length).unwrap_or(u32::MAX),
         num_children: count(tree, path),
-        aversion: if path == PATH {
-            tree.administrators().1
-        } else {
-            0
-        },
+        aversion: guard(tree, path).map_or(0, |(_, aversion)| aversion),
         ..Stat::default()
     })
+}
+
+/// The access control list of a path of the subtree, and how often it was set: that of `/zareba` says who
+/// may administer the ensemble, that of a plugin who may do what with it.
+pub(crate) fn guard<'a>(tree: &'a Tree, path: &str) -> Option<(&'a Acl, u64)> {
+    if path == PATH {
+        return Some(tree.administrators());
+    }
+    let plugin = tree.plugin(&plugin_at(path)?)?;
+    Some((&plugin.acl, plugin.aversion))
 }
 
 /// Names of the children of a path of the subtree, in order.
@@ -177,6 +219,12 @@ pub(crate) fn names<'a>(tree: &'a Tree, path: &'a str) -> Box<dyn Iterator<Item 
         }
         Some(Shown::Folder("sessions")) => {
             Box::new(tree.sessions().map(|session| show_id(session.id.0)))
+        }
+        Some(Shown::Folder("components")) => {
+            Box::new(tree.components().map(|(sha256, _)| sha256.to_string()))
+        }
+        Some(Shown::Publishers(publishers)) => {
+            sorted(publishers.keys.keys().map(|name| escape(name)).collect())
         }
         Some(Shown::Folder("mounts")) => sorted(
             tree.mounts()
@@ -293,27 +341,23 @@ fn mount_json(mount: &Mount) -> Value {
         "revision": mount.revision.to_string(),
         "config": mount.config.keys().collect::<Vec<_>>(),
         "quarantined": mount.quarantined,
+        "paused": mount.paused,
+        "failures": mount.failures,
+        "backlog": mount.backlog.len(),
+        "limits": mount.limits,
     })
 }
 
 fn revision_json(revision: &Revision) -> Value {
-    let ops = revision.description.ops.iter().map(|op| {
-        json!({
-            "name": op.name,
-            "read_only": op.read_only,
-            "may_park": op.may_park,
-            "doc": op.doc,
-            "input": op.input,
-            "output": op.output,
-        })
-    });
     json!({
         "sha256": revision.sha256.to_string(),
         "size": revision.size,
         "registered": revision.registered.to_string(),
+        "publisher": revision.publisher,
         "state_version": revision.description.state_version,
         "doc": revision.description.doc,
-        "ops": ops.collect::<Vec<_>>(),
+        "ops": revision.description.ops,
+        "watches": revision.description.watches,
     })
 }
 

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zareba_model::{
-    Acl, CallId, JoinToken, Lifetime, Mount, ParkedCall, Quota, SessionId, Sha256, Timer, Usage,
-    ZnodePath, Zxid,
+    Acl, CallId, JoinToken, Lifetime, Mount, ParkedCall, Publishers, Quota, SessionId, Sha256,
+    Timer, Usage, ZnodePath, Zxid,
 };
 
 use crate::digest::Digest;
@@ -61,6 +61,8 @@ pub enum RecordKey {
     Administrators,
     /// How much a subtree may hold.
     Quota(ZnodePath),
+    /// Who may publish components.
+    Publishers,
 }
 
 /// A piece of the state.
@@ -102,6 +104,8 @@ pub enum Record {
     Administrators(AdministratorsRecord),
     /// How much a subtree may hold.
     Quota(Quota),
+    /// Who may publish components.
+    Publishers(Publishers),
 }
 
 /// A node without its name and children.
@@ -175,6 +179,10 @@ impl Tree {
                 let found = self.quota(path.as_str());
                 found.map(|(quota, _)| Record::Quota(quota))
             }
+            RecordKey::Publishers => {
+                let record = self.publishers_record();
+                record.cloned().map(Record::Publishers)
+            }
         }
     }
 
@@ -234,11 +242,18 @@ impl Tree {
                 .map(RecordKey::Token),
             RecordKey::Administrators => None,
             RecordKey::Quota(path) => self.quotas.after(Some(path)).map(RecordKey::Quota),
+            RecordKey::Publishers => None,
             RecordKey::Meta => return None,
         };
         same_kind.or_else(|| {
             (rank(cursor) + 1..rank(&RecordKey::Meta)).find_map(|kind| self.first_key(kind))
         })
+    }
+
+    /// Nothing as long as nobody has set it.
+    fn publishers_record(&self) -> Option<&Publishers> {
+        let publishers = self.plugins.publishers();
+        (*publishers != Publishers::default()).then_some(publishers)
     }
 
     /// The first key of a kind, by its rank.
@@ -263,6 +278,7 @@ impl Tree {
                 record.map(|_| RecordKey::Administrators)
             }
             10 => self.quotas.after(None).map(RecordKey::Quota),
+            11 => self.publishers_record().map(|_| RecordKey::Publishers),
             _ => None,
         }
     }
@@ -365,6 +381,9 @@ impl TreeBuilder {
             (RecordKey::Quota(path), Record::Quota(quota)) => {
                 // Counted when all nodes are there.
                 self.tree.quotas.set(&path, quota, Usage::default(), digest);
+            }
+            (RecordKey::Publishers, Record::Publishers(publishers)) => {
+                self.tree.plugins.set_publishers(publishers, digest);
             }
             (RecordKey::Meta, Record::Meta { .. }) => {}
             (key, _) => return Err(RestoreError::Mismatched(key)),
@@ -496,7 +515,8 @@ fn rank(key: &RecordKey) -> u8 {
         RecordKey::Token(_) => 8,
         RecordKey::Administrators => 9,
         RecordKey::Quota(_) => 10,
-        RecordKey::Meta => 11,
+        RecordKey::Publishers => 11,
+        RecordKey::Meta => 12,
     }
 }
 

@@ -4,8 +4,8 @@
 use std::ops::Bound;
 
 use zareba_model::{
-    Acl, Answer, CallId, Ensemble, JoinToken, Mount, ParkedCall, Quota, ServerId, SessionId,
-    Sha256, Timer, Usage, Xid, ZnodePath, Zxid,
+    Acl, Answer, CallId, Ensemble, JoinToken, Mount, ParkedCall, Publishers, Quota, ServerId,
+    SessionId, Sha256, Timer, Usage, Xid, ZnodePath, Zxid,
 };
 
 use crate::calls::Calls;
@@ -235,6 +235,11 @@ impl Tree {
     /// The mount at a path or nearest above it.
     pub fn mount_of(&self, path: &ZnodePath) -> Option<&Mount> {
         self.plugins.mount_of(path.as_str())
+    }
+
+    /// Who may publish components.
+    pub fn publishers(&self) -> &Publishers {
+        self.plugins.publishers()
     }
 
     /// The plugin of that name.

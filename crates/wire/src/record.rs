@@ -10,7 +10,7 @@ use crate::WireError;
 use crate::frame::{append, decode};
 
 /// The format version of image and snapshot records that this build writes and reads.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
 
 /// Encodes one record of an image or a snapshot.
 pub fn encode_record<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, WireError> {

@@ -10,10 +10,10 @@ use crate::WireError;
 use crate::record::{decode_versioned, encode_versioned};
 
 /// The format version of transactions that this build writes and reads.
-pub const TXN_VERSION: u8 = 3;
+pub const TXN_VERSION: u8 = 5;
 
 /// The same of those that set the ensemble: broadcast asks this of every entry.
-pub const ENSEMBLE_TXN_VERSION: u8 = 4;
+pub const ENSEMBLE_TXN_VERSION: u8 = 6;
 
 /// Encodes a transaction for the log and the broadcast.
 pub fn encode_txn(txn: &Txn) -> Result<Bytes, WireError> {

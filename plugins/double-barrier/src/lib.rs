@@ -103,9 +103,12 @@ impl DoubleBarrier {
             let count = first.asked;
             return Err(Refusal::AnotherCount { name, count }.into());
         }
+        if host.exists(&name)?.is_some() || !may_be(host, &line, count - 1)? {
+            return line.join(host, who, count, timeout_ms);
+        }
         let others = usize::try_from(count - 1).unwrap_or(usize::MAX);
         let waiting = line.all(host, others)?;
-        if waiting.len() < others || host.exists(&name)?.is_some() {
+        if waiting.len() < others {
             return line.join(host, who, count, timeout_ms);
         }
         let mut round = begin(host, &name, waiting)?;
@@ -199,12 +202,22 @@ fn proceed(host: &mut dyn Host, name: &str) -> Result<(), Fault> {
     let Some(first) = line.first(host)? else {
         return Ok(());
     };
+    if !may_be(host, &line, first.asked)? {
+        return Ok(());
+    }
     let count = usize::try_from(first.asked).unwrap_or(usize::MAX);
     let waiting = line.all(host, count)?;
     if waiting.len() == count {
         begin(host, name, waiting)?;
     }
     Ok(())
+}
+
+/// False if fewer than `count` wait. Looked at before they are read one by one, or each who comes would read all
+/// who came before.
+fn may_be(host: &mut dyn Host, line: &Line<u64>, count: u64) -> Result<bool, Fault> {
+    let of_all_lines = host.exists(line::LINE)?.map_or(0, |stat| stat.num_children);
+    Ok(of_all_lines >= count && line.len(host)? >= count)
 }
 
 /// All of these enter.

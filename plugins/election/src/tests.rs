@@ -114,6 +114,36 @@ fn observers_hear_of_every_change_however_many_they_are() {
     assert_eq!(gone, json!({ "term": 0, "session": null, "data": null }));
 }
 
+/// CURATOR-696 and others: a leader that stepped down and stood again, or lost its node, still took itself for
+/// the leader beside its successor.
+#[test]
+fn who_stands_again_is_not_leader_beside_its_successor() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    let first = host
+        .call::<Election>(&one, "stand", stand("one"))
+        .unwrap()
+        .answer();
+    let second = host
+        .call::<Election>(&two, "stand", stand("two"))
+        .unwrap()
+        .parked();
+    host.call::<Election>(&one, "resign", name()).unwrap();
+    let again = host
+        .call::<Election>(&one, "stand", stand("one again"))
+        .unwrap()
+        .parked();
+    let led = host.answer(second).unwrap().unwrap();
+    assert!(led["term"].as_u64() > first["term"].as_u64());
+    assert_eq!(host.answer(again), None, "it waits behind its successor");
+    let leader = host.ask::<Election>(&one, "leader", name()).unwrap();
+    assert_eq!(leader["session"], json!(two.session));
+    // What it asks for with its old term in mind is refused: it leads no more.
+    host.end_session::<Election>(two.session).unwrap();
+    let leads = host.answer(again).unwrap().unwrap();
+    assert!(leads["term"].as_u64() > led["term"].as_u64());
+}
+
 #[test]
 fn the_readme_says_what_the_plugin_says() {
     readme::check::<Election>(env!("CARGO_MANIFEST_DIR"));

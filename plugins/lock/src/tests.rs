@@ -235,6 +235,27 @@ fn holders_are_listed_with_those_who_wait() {
     assert_eq!(none, json!([]));
 }
 
+/// CURATOR-604: a client whose session was dying got the lock once more by the node of that session, and held
+/// it together with the next one.
+#[test]
+fn a_session_that_is_over_is_granted_nothing() {
+    let mut host = MemoryHost::default();
+    let [one, two, three] = std::array::from_fn(|_| host.open_session());
+    acquire(&mut host, &one);
+    let dying = wait(&mut host, &two);
+    let next = wait(&mut host, &three);
+    host.end_session::<Lock>(two.session).unwrap();
+    host.call::<Lock>(&one, "release", db()).unwrap();
+    assert_eq!(host.answer(dying), None, "its call ended with its session");
+    let token = granted(&host, next);
+    let holders = host.ask::<Lock>(&one, "holders", json!({})).unwrap();
+    assert_eq!(holders.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&holders[0]["session"], &holders[0]["token"]),
+        (&json!(three.session), &json!(token))
+    );
+}
+
 #[test]
 fn the_readme_says_what_the_plugin_says() {
     readme::check::<Lock>(env!("CARGO_MANIFEST_DIR"));

@@ -90,6 +90,35 @@ fn a_semaphore_without_a_size_is_refused_with_what_to_do() {
     assert!(fault.message.contains("permits=N"), "{}", fault.message);
 }
 
+/// kazoo#213 and CURATOR-315: two clients that asked at once both saw a permit free; and permits of clients
+/// that died in between stayed taken.
+#[test]
+fn no_permit_is_given_twice_and_none_stays_with_the_dead() {
+    let mut host = of(2);
+    let callers: [_; 4] = std::array::from_fn(|_| host.open_session());
+    for who in &callers[..2] {
+        host.call::<Semaphore>(who, "acquire", ask(1))
+            .unwrap()
+            .answer();
+    }
+    let waiting = [&callers[2], &callers[3]].map(|who| {
+        host.call::<Semaphore>(who, "acquire", ask(1))
+            .unwrap()
+            .parked()
+    });
+    host.end_session::<Semaphore>(callers[0].session).unwrap();
+    assert!(host.answer(waiting[0]).unwrap().is_ok());
+    assert_eq!(host.answer(waiting[1]), None);
+    let state = host.ask::<Semaphore>(&callers[1], "state", gate()).unwrap();
+    assert_eq!(state["free"], json!(0));
+    for who in &callers[1..] {
+        host.end_session::<Semaphore>(who.session).unwrap();
+    }
+    let last = host.open_session();
+    let state = host.ask::<Semaphore>(&last, "state", gate()).unwrap();
+    assert_eq!((&state["free"], &state["waiters"]), (&json!(2), &json!(0)));
+}
+
 #[test]
 fn the_readme_says_what_the_plugin_says() {
     readme::check::<Semaphore>(env!("CARGO_MANIFEST_DIR"));

@@ -1,8 +1,8 @@
 //! The standard recipes, embedded as built components, pushed and mounted where they are not yet.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use futures::StreamExt;
 use zareba_client::Client;
 use zareba_client::model::{ErrorCode, Limits};
 
@@ -44,13 +44,24 @@ const RECIPES: [Recipe; 17] = [
     recipe!("fleet", "/fleet"),
 ];
 
-/// How long compiling on a quorum may take.
-const READY_PATIENCE: Duration = Duration::from_secs(30);
+/// Recipes that are pushed at once: compiling one goes on while another comes.
+const AT_ONCE: usize = 4;
 
 /// Mounts every recipe.
 pub(super) async fn mount(client: &Client) -> anyhow::Result<()> {
-    for recipe in RECIPES {
-        mount_one(client, &recipe).await?;
+    mount_those(client, |_| true).await
+}
+
+/// Mounts the recipes of those names.
+pub(in crate::command) async fn mount_those(
+    client: &Client,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<()> {
+    let wanted = RECIPES.iter().filter(|recipe| wanted(recipe.name));
+    let mounted = wanted.map(|recipe| mount_one(client, recipe));
+    let mut mounted = futures::stream::iter(mounted).buffer_unordered(AT_ONCE);
+    while let Some(done) = mounted.next().await {
+        done?;
     }
     Ok(())
 }
@@ -60,7 +71,7 @@ async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
         .push_plugin(recipe.name, recipe.component, |_, _| {})
         .await?;
     if client.exists(recipe.mount).await?.is_none() {
-        activate(client, recipe.name, sha256).await?;
+        client.activate_plugin(recipe.name, sha256).await?;
         let (config, limits) = (BTreeMap::new(), Limits::default());
         match client
             .mount_plugin(recipe.name, recipe.mount, config, limits)
@@ -73,19 +84,8 @@ async fn mount_one(client: &Client, recipe: &Recipe) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A new leader may have to wait until enough servers have compiled the component.
-async fn activate(
-    client: &Client,
-    name: &str,
-    sha256: zareba_client::model::Sha256,
-) -> anyhow::Result<()> {
-    let deadline = crate::clock::now() + READY_PATIENCE;
-    loop {
-        match client.activate_plugin(name, sha256).await {
-            Err(error) if error.is(ErrorCode::PluginNotReady) && crate::clock::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            other => return Ok(other?),
-        }
-    }
+/// A recipe's component.
+pub(in crate::command) fn component(name: &str) -> Option<&'static [u8]> {
+    let mut recipes = RECIPES.iter().filter(|recipe| recipe.name == name);
+    recipes.next().map(|recipe| recipe.component)
 }

@@ -6,14 +6,14 @@
     reason = "a test stops at the first surprise"
 )]
 
-#[path = "stage.rs"]
+mod golden;
 mod stage;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use stage::MemoryStage;
-use zareba_model::{CallId, ErrorCode, Limits, Principal, SessionId, Sha256};
+use zareba_model::{CallId, ErrorCode, GuestCost, Limits, Principal, SessionId, Sha256};
 use zareba_plugin_host::{CompileError, CompileLimits, PluginEngine, PluginHost, compile};
 use zareba_replica::plugin::{
     Caller, GuestAnswer, GuestEntry, GuestEvent, GuestFailure, Invocation, ParkedView,
@@ -30,6 +30,8 @@ struct Bench {
     host: PluginHost,
     stage: MemoryStage,
     limits: Limits,
+    /// What the last run took.
+    cost: GuestCost,
 }
 
 type Answer = Result<GuestAnswer, GuestFailure>;
@@ -56,6 +58,7 @@ impl Bench {
             host,
             stage,
             limits,
+            cost: GuestCost::default(),
         }
     }
 
@@ -78,7 +81,9 @@ impl Bench {
             entry: entry.clone(),
         };
         let stage = Box::new(std::mem::take(&mut self.stage));
-        let (stage, answer) = self.host.invoke(&invocation, stage);
+        let ran = self.host.invoke(&invocation, stage);
+        let (stage, answer) = (ran.stage, ran.result);
+        self.cost = ran.cost;
         self.stage = MemoryStage::of(stage);
         if let (Ok(GuestAnswer::Park { tag, .. }), GuestEntry::Command { op, .. }) =
             (&answer, entry)
@@ -255,8 +260,23 @@ fn log_lines_are_cut_and_dropped_beyond_the_limit_and_metrics_are_kept() {
     assert_eq!(bench.stage.log.len(), 4);
     assert_eq!(bench.stage.log[0].1.len(), 1024);
     assert!(bench.stage.log[3].1.contains("dropped"));
-    let metrics = &bench.host.metrics()[&REVISION];
-    assert_eq!(metrics.metric("lines").unwrap().sum, 10.0);
+    let metrics = bench.host.metrics(&REVISION);
+    let lines = metrics.iter().find(|metric| metric.name == "lines");
+    assert_eq!(lines.unwrap().sum, 10.0);
+}
+
+#[test]
+fn what_a_run_took_is_told() {
+    let mut bench = Bench::new(FIXTURES);
+    // The first run of a host is one whose host calls are timed.
+    text(bench.command(1, "write", "node"));
+    let cost = bench.cost;
+    assert_eq!((cost.changes, cost.host_ns.is_some()), (1, true));
+    assert!(cost.host_calls >= 1 && cost.bytes > 0, "{cost:?}");
+    assert!(cost.memory_bytes >= 64 << 10, "{cost:?}");
+    assert!(cost.guest_ns >= cost.host_ns.unwrap(), "{cost:?}");
+    text(bench.command(1, "write", "other"));
+    assert_eq!((bench.cost.changes, bench.cost.host_ns), (1, None));
 }
 
 #[test]
@@ -349,7 +369,7 @@ fn only_operations_declared_to_park_may_park() {
 #[test]
 fn a_revision_that_is_not_installed_is_a_fault_that_says_try_again() {
     let mut bench = Bench::new(FIXTURES);
-    bench.host.remove(&REVISION);
+    bench.host.forget(&REVISION);
     match bench.command(1, "echo", "") {
         Err(GuestFailure::Fault(fault)) => assert_eq!(fault.code, ErrorCode::PluginNotReady),
         other => panic!("{other:?}"),

@@ -3,7 +3,8 @@
 
 use zareba_model::limits::ACL_ENTRIES_MAX;
 use zareba_model::{
-    Acl, AclEntry, ErrorCode, Fault, Outcome, Permissions, Principal, SUPER_SCHEME, ZnodePath,
+    Acl, AclEntry, Effect, ErrorCode, Fault, Outcome, Permissions, Principal, SUPER_SCHEME,
+    ZnodePath,
 };
 use zareba_tree::acl::Network;
 
@@ -23,6 +24,37 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         change::check_version_of("the access control list of ", path, found, version)?;
         let aversion = found + 1;
         self.world.stage_administrators(path.clone(), acl, aversion);
+        let stat = zareba_model::Stat {
+            aversion,
+            ..zareba_model::Stat::default()
+        };
+        Ok(Outcome::Set(stat))
+    }
+
+    /// Says who may do what with a plugin. The caller has made sure that the asker may.
+    pub(super) fn set_managers(
+        &mut self,
+        path: &ZnodePath,
+        plugin: &str,
+        acl: Acl,
+        version: Option<u64>,
+    ) -> Result<Outcome, Fault> {
+        let mut record = self.known(plugin)?;
+        change::check_version_of(
+            "the access control list of ",
+            path,
+            record.aversion,
+            version,
+        )?;
+        record.aversion += 1;
+        record.acl = acl.clone();
+        let aversion = record.aversion;
+        self.world.stage_plugin(plugin.to_owned(), Some(record));
+        self.world.stage_effect(Effect::SetAcl {
+            path: path.clone(),
+            acl,
+            aversion,
+        });
         let stat = zareba_model::Stat {
             aversion,
             ..zareba_model::Stat::default()

@@ -8,7 +8,7 @@ use zareba_model::{
 };
 
 use super::Prepare;
-use crate::guest_call;
+use crate::guest_call::{self, Desk};
 use crate::plugin::{Caller, GuestAnswer, GuestEntry, GuestFailure, PluginRuntime};
 
 /// After so many failures in a row a mount is taken out of service.
@@ -34,6 +34,10 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         if let Some(why) = &mount.quarantined {
             let why = format!("the plugin at {path} is out of service: {why}");
             return Err(Fault::new(ErrorCode::PluginQuarantined, why));
+        }
+        if let Some(why) = &mount.paused {
+            let why = format!("the plugin at {path} is paused: {why}");
+            return Err(Fault::new(ErrorCode::PluginPaused, why));
         }
         let described = self.op_description(&mount, op)?;
         let wanted = match described.read_only {
@@ -83,7 +87,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             return Err(Fault::new(ErrorCode::PluginTrap, why));
         }
         let parked_here = usize::try_from(mount.limits.parked_calls_max).unwrap_or(usize::MAX);
-        if self.world.tree.parked_at(&mount.path) >= parked_here
+        if self.world.has_parked(&mount.path, parked_here)
             || self.world.calls_of(forward.session).len() >= SESSION_PARKED_MAX
         {
             let why = format!(
@@ -144,7 +148,8 @@ impl<P: PluginRuntime> Prepare<'_, P> {
     /// Tries once more to tell a plugin what it failed to take. False if there is nothing.
     pub(crate) fn retry_events(&mut self, path: &ZnodePath) -> bool {
         let waiting = self.world.mount(path.as_str());
-        let Some(mut mount) = waiting.filter(|mount| !mount.backlog.is_empty()).cloned() else {
+        let fails = |mount: &&Mount| !mount.backlog.is_empty() && is_in_service(mount);
+        let Some(mut mount) = waiting.filter(fails).cloned() else {
             return false;
         };
         let events = std::mem::take(&mut mount.backlog);
@@ -169,7 +174,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         if events.is_empty() {
             return;
         }
-        if mount.backlog.is_empty() && mount.quarantined.is_none() {
+        if mount.backlog.is_empty() && is_in_service(&mount) {
             let Err(fault) = self.run_event(&mount, events.clone()) else {
                 return;
             };
@@ -210,50 +215,40 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         caller: Caller,
         entry: GuestEntry,
     ) -> Result<GuestAnswer, GuestFailure> {
-        guest_call::run(
-            self.world,
-            self.stand_in,
-            self.plugins,
-            mount,
-            caller,
-            entry,
-            self.seed,
-            self.log,
-        )
+        let desk = Desk {
+            world: self.world,
+            stand_in: self.stand_in,
+            plugins: self.plugins,
+            seen: self.seen,
+            seed: self.seed,
+        };
+        guest_call::run(desk, mount, caller, entry)
     }
 
     fn op_description(&self, mount: &Mount, op: &str) -> Result<OpDescription, Fault> {
         let description = self.description(mount);
-        description
-            .and_then(|description| description.op(op).cloned())
-            .ok_or_else(|| {
-                let known = self.description(mount).map(|it| it.ops).unwrap_or_default();
-                let known: Vec<_> = known.iter().map(|op| op.name.as_str()).collect();
-                let why = format!(
-                    "the plugin {} at {} has no operation {op:?}; it has {}",
-                    mount.plugin,
-                    mount.path,
-                    known.join(", ")
-                );
-                Fault::new(ErrorCode::NoPlugin, why)
-            })
+        let found = description.and_then(|description| description.op(op));
+        found.cloned().ok_or_else(|| {
+            let known = description.map_or(&[][..], |it| &it.ops);
+            let known: Vec<_> = known.iter().map(|op| op.name.as_str()).collect();
+            let why = format!(
+                "the plugin {} at {} has no operation {op:?}; it has {}",
+                mount.plugin,
+                mount.path,
+                known.join(", ")
+            );
+            Fault::new(ErrorCode::NoPlugin, why)
+        })
     }
 
-    fn description(&self, mount: &Mount) -> Option<PluginDescription> {
-        let plugin = self.world.plugin(&mount.plugin)?;
-        let revision = plugin
-            .revisions
-            .into_iter()
-            .find(|one| one.sha256 == mount.revision)?;
-        Some(revision.description)
+    fn description(&self, mount: &Mount) -> Option<&PluginDescription> {
+        let revision = self.world.revision_at(mount)?;
+        Some(&revision.description)
     }
 
     /// Deleted, created and changed nodes are told only to those who asked; the rest always.
     fn wanted(&self, mount: &Mount, events: Vec<GuestEvent>) -> Vec<GuestEvent> {
-        let watches = self
-            .description(mount)
-            .map(|it| it.watches)
-            .unwrap_or_default();
+        let watches = self.description(mount).map_or(&[][..], |it| &it.watches);
         let asked = |path: &str, kind: u32| {
             watches
                 .iter()
@@ -268,6 +263,11 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         });
         events
     }
+}
+
+/// False if it failed too often, or an operator wants it to rest.
+fn is_in_service(mount: &Mount) -> bool {
+    mount.quarantined.is_none() && mount.paused.is_none()
 }
 
 fn failed_again(mount: &mut Mount, fault: &Fault) {

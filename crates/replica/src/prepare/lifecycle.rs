@@ -1,47 +1,88 @@
-//! A plugin's life: pushed, registered, activated, mounted, unmounted. Each step is one
-//! transaction, and each can be asked for again without harm.
-
-use std::collections::BTreeMap;
+//! A plugin's revisions: pushed, registered, activated, removed, and who may do so. Each step is one
+//! transaction, and each can be asked for again without harm. What becomes of mounts is in `mounting`.
 
 use bytes::Bytes;
-use zareba_model::limits::{COMPONENT_BYTES_MAX, COMPONENT_CHUNK_BYTES_MAX};
-use zareba_model::{
-    Acl, CreateMode, Effect, ErrorCode, Fault, Limits, Mount, Outcome, PluginOp, Revision,
-    SessionId, Sha256, ZnodePath,
+use zareba_model::limits::{
+    COMPONENT_BYTES_MAX, COMPONENT_CHUNK_BYTES_MAX, COMPONENTS_LOOSE_BYTES_MAX,
+    COMPONENTS_LOOSE_MAX, PLUGIN_NAME_BYTES_MAX, PLUGINS_MAX, REVISIONS_KEPT_MAX,
 };
+use zareba_model::{
+    Difference, Effect, ErrorCode, Fault, Outcome, Permissions, PluginDescription, PluginOp,
+    Principal, Revision, Sha256, Signature, differences,
+};
+use zareba_tree::PluginRecord;
 
-use super::Prepare;
-use crate::change;
+use super::{Prepare, publisher};
 use crate::plugin::PluginRuntime;
-
-/// Longest name of a plugin, bytes.
-const NAME_BYTES_MAX: usize = 128;
 
 impl<P: PluginRuntime> Prepare<'_, P> {
     /// One step of a plugin's life.
-    pub(crate) fn lifecycle(&mut self, op: &PluginOp) -> Result<Outcome, Fault> {
+    pub(crate) fn lifecycle(
+        &mut self,
+        principals: &[Principal],
+        op: &PluginOp,
+    ) -> Result<Outcome, Fault> {
         match op {
             PluginOp::PushChunk {
+                name,
                 sha256,
                 total,
                 offset,
                 data,
             } => {
+                self.manage(principals, name, Permissions::CREATE)?;
                 self.push_chunk(*sha256, *total, *offset, data)?;
             }
-            PluginOp::Register { name, sha256 } => self.register(name, *sha256)?,
-            PluginOp::Activate { name, sha256 } => self.activate(name, *sha256)?,
-            PluginOp::Mount {
+            PluginOp::Register {
                 name,
-                path,
-                config,
-                limits,
+                sha256,
+                signature,
             } => {
-                self.mount(name, path, config, *limits)?;
+                self.manage(principals, name, Permissions::CREATE)?;
+                self.register(name, *sha256, signature.as_ref())?;
             }
-            PluginOp::Unmount { path } => self.unmount(path)?,
+            PluginOp::Activate {
+                name,
+                sha256,
+                breaking,
+            } => {
+                self.manage(principals, name, Permissions::WRITE)?;
+                self.activate(name, *sha256, *breaking)?;
+            }
+            PluginOp::Remove { name, sha256 } => {
+                self.manage(principals, name, Permissions::ADMIN)?;
+                self.remove(name, sha256.as_ref())?;
+            }
+            PluginOp::SetPublisher { name, key } => {
+                self.administer(principals)?;
+                self.set_publisher(name, *key)?;
+            }
+            PluginOp::RequireSignatures(required) => {
+                self.administer(principals)?;
+                self.require_signatures(*required);
+            }
+            mounts => self.mounting(principals, mounts)?,
         }
         Ok(Outcome::PluginDone)
+    }
+
+    /// Refuses who may not do that with the plugin: neither its own list nor the ensemble's says so.
+    pub(super) fn manage(
+        &self,
+        principals: &[Principal],
+        name: &str,
+        wanted: Permissions,
+    ) -> Result<(), Fault> {
+        let refused = match self.administer(principals) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        match self.world.plugin(name) {
+            Some(plugin) if plugin.aversion > 0 => {
+                zareba_tree::acl::check(&plugin.acl, principals, wanted)
+            }
+            _ => Err(refused),
+        }
     }
 
     fn push_chunk(
@@ -71,7 +112,10 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             let why = format!("the next piece starts at byte {received} of {total}, not {offset}");
             return Err(Fault::new(ErrorCode::BadArguments, why));
         }
-        self.world.stage_component(sha256, end);
+        if offset == 0 {
+            self.make_room(total);
+        }
+        self.world.stage_component(sha256, Some(end));
         self.world.stage_effect(Effect::StoreChunk {
             sha256,
             total,
@@ -81,36 +125,54 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         Ok(())
     }
 
-    fn register(&mut self, name: &str, sha256: Sha256) -> Result<(), Fault> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(fits) {
-            let why = format!(
-                "a plugin's name has 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' or '.', \
-                 unlike {name:?}"
-            );
-            return Err(Fault::new(ErrorCode::BadArguments, why));
-        }
-        let component = self.world.tree.component(&sha256);
-        let Some(size) = component.filter(|it| it.is_complete()).map(|it| it.total()) else {
-            // A quorum without this leader's own disk commits too: the pieces that the client was
-            // told of may be on their way to this tree.
-            let applied = component.map_or(0, |it| it.received());
-            if self.world.component_received(&sha256) > applied {
-                return Err(not_ready(&sha256));
-            }
-            let why = format!("component {sha256} has not been pushed completely; push it first");
-            return Err(Fault::new(ErrorCode::NoNode, why));
+    /// Components that became no revision are not kept for ever: another one comes, of so many bytes.
+    fn make_room(&mut self, total: u64) {
+        let plugins = self.world.plugins();
+        let is_loose = |sha256: &Sha256| {
+            let mut all = plugins.iter();
+            !all.any(|(_, plugin)| plugin.revision(sha256).is_some())
         };
+        let there = self.world.tree.components();
+        let loose: Vec<_> = there
+            .filter(|(sha256, _)| is_loose(sha256) && !self.world.is_component_in_flight(sha256))
+            .map(|(sha256, component)| (*sha256, component.total()))
+            .collect();
+        let mut count = loose.len() + 1;
+        let mut bytes = total + loose.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        for (sha256, freed) in loose {
+            if count <= COMPONENTS_LOOSE_MAX && bytes <= COMPONENTS_LOOSE_BYTES_MAX {
+                return;
+            }
+            self.world.stage_component_gone(sha256);
+            count -= 1;
+            bytes -= freed;
+        }
+    }
+
+    fn register(
+        &mut self,
+        name: &str,
+        sha256: Sha256,
+        signature: Option<&Signature>,
+    ) -> Result<(), Fault> {
+        check_name("a plugin", name)?;
+        let size = self.complete_component(&sha256)?;
         let description = match self.compiled.get(&sha256) {
             Some(Ok(description)) => description.clone(),
             Some(Err(why)) => return Err(Fault::new(ErrorCode::PluginRefused, why.clone())),
             None => return Err(not_ready(&sha256)),
         };
-        let mut plugin = self.world.plugin(name).unwrap_or_default();
-        if plugin
-            .revisions
-            .iter()
-            .any(|revision| revision.sha256 == sha256)
+        let publisher = publisher::check(self.world.publishers(), name, &sha256, signature)?;
+        let mut plugin = match self.world.plugin(name) {
+            Some(plugin) => plugin.clone(),
+            None if self.world.plugins().len() >= PLUGINS_MAX => {
+                let why = format!("there are {PLUGINS_MAX} plugins; remove one first");
+                return Err(Fault::new(ErrorCode::TooLarge, why));
+            }
+            None => PluginRecord::default(),
+        };
+        if let Some(known) = plugin.revision(&sha256)
+            && (publisher.is_none() || known.publisher == publisher)
         {
             return Ok(());
         }
@@ -119,38 +181,86 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             size,
             registered: self.world.zxid,
             description,
+            publisher,
         };
-        plugin.revisions.push(revision.clone());
-        self.world.stage_plugin(name.to_owned(), plugin);
+        match plugin.revisions.iter_mut().find(|it| it.sha256 == sha256) {
+            Some(known) => *known = revision.clone(),
+            None => plugin.revisions.push(revision.clone()),
+        }
         self.world.stage_effect(Effect::RegisterRevision {
             name: name.to_owned(),
             revision,
         });
+        self.let_go_of_the_oldest(name, &mut plugin, &sha256);
+        self.world.stage_plugin(name.to_owned(), Some(plugin));
         Ok(())
     }
 
-    fn activate(&mut self, name: &str, sha256: Sha256) -> Result<(), Fault> {
-        let mut plugin = self.world.plugin(name).ok_or_else(|| unknown(name))?;
-        let Some(new) = plugin
-            .revisions
-            .iter()
-            .find(|it| it.sha256 == sha256)
-            .cloned()
-        else {
-            let why = format!("{sha256} is no revision of the plugin {name}; push it first");
-            return Err(Fault::new(ErrorCode::NoNode, why));
+    /// Its size, if all of it has come.
+    fn complete_component(&self, sha256: &Sha256) -> Result<u64, Fault> {
+        let received = self.world.component_received(sha256);
+        let component = self.world.tree.component(sha256);
+        if let Some(component) = component.filter(|it| it.is_complete() && received > 0) {
+            return Ok(component.total());
+        }
+        // A quorum without this leader's own disk commits too: the pieces that the client was
+        // told of may be on their way to this tree.
+        if received > component.map_or(0, |it| it.received()) {
+            return Err(not_ready(sha256));
+        }
+        let why = format!("component {sha256} has not been pushed completely; push it first");
+        Err(Fault::new(ErrorCode::NoNode, why))
+    }
+
+    fn let_go_of_the_oldest(&mut self, name: &str, plugin: &mut PluginRecord, new: &Sha256) {
+        while plugin.revisions.len() > REVISIONS_KEPT_MAX {
+            let is_kept = |sha256: &Sha256| {
+                sha256 == new
+                    || plugin.active.as_ref() == Some(sha256)
+                    || plugin.previous.as_ref() == Some(sha256)
+            };
+            let oldest = plugin.revisions.iter().find(|it| !is_kept(&it.sha256));
+            let Some(oldest) = oldest.map(|it| it.sha256) else {
+                return;
+            };
+            self.drop_revision(name, plugin, &oldest);
+        }
+    }
+
+    /// Takes a revision out of a plugin, and its component away if no other plugin has it.
+    fn drop_revision(&mut self, name: &str, plugin: &mut PluginRecord, sha256: &Sha256) {
+        plugin.revisions.retain(|it| it.sha256 != *sha256);
+        self.world.stage_effect(Effect::RemoveRevision {
+            name: name.to_owned(),
+            sha256: *sha256,
+        });
+        let others = self.world.plugins();
+        let mut others = others.iter().filter(|(other, _)| other != name);
+        if !others.any(|(_, other)| other.revision(sha256).is_some()) {
+            self.world.stage_component_gone(*sha256);
+        }
+    }
+
+    fn activate(&mut self, name: &str, sha256: Sha256, breaking: bool) -> Result<(), Fault> {
+        let mut plugin = self.known(name)?;
+        let Some(new) = plugin.revision(&sha256).cloned() else {
+            return Err(no_revision(name, &sha256));
         };
+        publisher::check_known(self.world.publishers(), name, &new)?;
         if !(self.ready)(&sha256) {
             return Err(not_ready(&sha256));
+        }
+        let old = plugin.active.and_then(|active| plugin.revision(&active));
+        if let Some(old) = old
+            && !breaking
+        {
+            check_evolution(name, &old.description, &new.description)?;
         }
         for mut mount in self.world.mounts() {
             if mount.plugin != name {
                 continue;
             }
-            let old = plugin
-                .revisions
-                .iter()
-                .find(|it| it.sha256 == mount.revision);
+            let old = plugin.revision(&mount.revision);
             let stored = old.map_or(0, |old| old.description.state_version);
             mount.revision = sha256;
             mount.quarantined = None;
@@ -160,74 +270,93 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             }
             self.world.stage_mount(mount);
         }
-        plugin.active = Some(sha256);
-        self.world.stage_plugin(name.to_owned(), plugin);
+        if plugin.active != Some(sha256) {
+            plugin.previous = plugin.active.replace(sha256);
+        }
         self.world.stage_effect(Effect::ActivateRevision {
             name: name.to_owned(),
             sha256,
+            previous: plugin.previous,
         });
+        self.world.stage_plugin(name.to_owned(), Some(plugin));
         Ok(())
     }
 
-    fn mount(
-        &mut self,
-        name: &str,
-        path: &ZnodePath,
-        config: &BTreeMap<String, String>,
-        limits: Limits,
-    ) -> Result<(), Fault> {
-        let plugin = self.world.plugin(name).ok_or_else(|| unknown(name))?;
-        let Some(revision) = plugin.active else {
-            let why = format!("no revision of the plugin {name} is active; activate one first");
-            return Err(Fault::new(ErrorCode::NoPlugin, why));
-        };
-        let above = self.world.mount_of(path).map(|mount| mount.path.clone());
-        if let Some(above) = above {
-            let why = format!("{path} cannot be a mount: a plugin is mounted at {above}");
-            return Err(Fault::new(ErrorCode::NodeExists, why));
+    fn remove(&mut self, name: &str, sha256: Option<&Sha256>) -> Result<(), Fault> {
+        let mut plugin = self.known(name)?;
+        if let Some(sha256) = sha256 {
+            if plugin.revision(sha256).is_none() {
+                return Err(no_revision(name, sha256));
+            }
+            if plugin.active.as_ref() == Some(sha256) {
+                let why =
+                    format!("{sha256} is the active revision of {name}; activate another first");
+                return Err(Fault::new(ErrorCode::NotEmpty, why));
+            }
+            self.drop_revision(name, &mut plugin, sha256);
+            self.world.stage_plugin(name.to_owned(), Some(plugin));
+            return Ok(());
         }
-        if path.as_str().starts_with(super::RESERVED) {
-            let why = format!("nothing is mounted below {}", super::RESERVED);
-            return Err(Fault::new(ErrorCode::NoAuth, why));
+        if let Some(mount) = self.world.mounts().iter().find(|it| it.plugin == name) {
+            let why = format!("{name} is mounted at {}; unmount it first", mount.path);
+            return Err(Fault::new(ErrorCode::NotEmpty, why));
         }
-        let (acl, mode) = (Acl::open(), CreateMode::Persistent);
-        change::create(self.world, path, Bytes::new(), mode, acl, SessionId::NONE)?;
-        self.world.stage_mount(Mount {
-            path: path.clone(),
-            plugin: name.to_owned(),
-            revision,
-            config: config.clone(),
-            limits,
-            backlog: Vec::new(),
-            failures: 0,
-            quarantined: None,
+        for revision in plugin.revisions.clone() {
+            self.drop_revision(name, &mut plugin, &revision.sha256);
+        }
+        self.world.stage_effect(Effect::RemovePlugin {
+            name: name.to_owned(),
         });
+        self.world.stage_plugin(name.to_owned(), None);
         Ok(())
     }
 
-    fn unmount(&mut self, path: &ZnodePath) -> Result<(), Fault> {
-        if self.world.mount(path.as_str()).is_none() {
-            let why = format!("no plugin is mounted at {path}");
-            return Err(Fault::new(ErrorCode::NoPlugin, why));
-        }
-        for call in self.world.calls_at(path) {
-            let why = format!("the plugin was taken off {path} while the call was parked");
-            self.world
-                .stage_end_call(&call, Err(Fault::new(ErrorCode::CallCancelled, why)));
-        }
-        for tag in self.world.timers_at(path) {
-            self.world.stage_timer(path.clone(), tag, None);
-        }
-        self.world.stage_unmount(path.clone());
-        Ok(())
+    /// A plugin to change.
+    pub(super) fn known(&self, name: &str) -> Result<PluginRecord, Fault> {
+        self.world.plugin(name).cloned().ok_or_else(|| {
+            let why = format!("there is no plugin {name}; push one first");
+            Fault::new(ErrorCode::NoPlugin, why)
+        })
     }
 }
 
-fn unknown(name: &str) -> Fault {
-    Fault::new(
-        ErrorCode::NoPlugin,
-        format!("there is no plugin {name}; push one first"),
-    )
+/// What names are made of, so that they fit into paths, files and tables.
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), Fault> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && name.len() <= PLUGIN_NAME_BYTES_MAX && name.chars().all(fits) {
+        return Ok(());
+    }
+    let why = format!(
+        "{what}'s name has 1 to {PLUGIN_NAME_BYTES_MAX} letters, digits, '-', '_' or '.', unlike \
+         {name:?}"
+    );
+    Err(Fault::new(ErrorCode::BadArguments, why))
+}
+
+fn check_evolution(
+    name: &str,
+    old: &PluginDescription,
+    new: &PluginDescription,
+) -> Result<(), Fault> {
+    let found = differences(old, new);
+    let breaking: Vec<String> = found
+        .iter()
+        .filter(|it| it.breaking)
+        .map(Difference::to_string)
+        .collect();
+    if breaking.is_empty() {
+        return Ok(());
+    }
+    let why = format!(
+        "callers of {name} may break: {}; say that they may, or mend it",
+        breaking.join("; ")
+    );
+    Err(Fault::new(ErrorCode::PluginBreaking, why))
+}
+
+fn no_revision(name: &str, sha256: &Sha256) -> Fault {
+    let why = format!("{sha256} is no revision of the plugin {name}; push it first");
+    Fault::new(ErrorCode::NoNode, why)
 }
 
 fn not_ready(sha256: &Sha256) -> Fault {

@@ -29,6 +29,7 @@ impl<P: PluginRuntime> Replica<P> {
             );
         }
         self.world.prune(zxid);
+        self.note_commits(zxid);
         self.checkpoint.count(entry.payload.len());
         // Events leave before anything that the same transaction answers.
         if self.config.has_bug(Bug::AnswersBeforeEvents) {
@@ -54,8 +55,11 @@ impl<P: PluginRuntime> Replica<P> {
         if changes.ensemble_changed {
             self.follow_ensemble(outputs);
         }
-        if !changes.components_completed.is_empty() {
+        if !changes.components_completed.is_empty() || !changes.components_removed.is_empty() {
             self.compile_new(outputs);
+        }
+        if changes.mounts_changed {
+            self.forget_unmounted();
         }
         self.tell_deferred(outputs);
         if self.world.tree.is_consistent()

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::input::{ConnectionId, Input, Now};
-    use crate::plugin::{GuestAnswer, GuestFailure, Invocation, Stage};
+    use crate::plugin::{Invocation, Ran, Stage};
     use crate::recovery::{RecoveredLog, Recovery};
 
     /// Nobody calls a plugin here.
@@ -160,11 +160,7 @@ mod tests {
             false
         }
 
-        fn invoke(
-            &mut self,
-            _: &Invocation,
-            _: Box<dyn Stage>,
-        ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
+        fn invoke(&mut self, _: &Invocation, _: Box<dyn Stage>) -> Ran {
             unreachable!("no plugin is mounted")
         }
     }

@@ -126,7 +126,8 @@ impl<P: PluginRuntime> Replica<P> {
             .world
             .tree
             .mounts()
-            .filter(|mount| !mount.backlog.is_empty() && mount.quarantined.is_none())
+            .filter(|mount| !mount.backlog.is_empty())
+            .filter(|mount| mount.quarantined.is_none() && mount.paused.is_none())
             .map(|mount| (mount.path.clone(), mount.failures))
             .collect();
         let Some(leading) = &mut self.leading else {
@@ -157,6 +158,7 @@ impl<P: PluginRuntime> Replica<P> {
         let Some(worth_it) = self.stage(work) else {
             return;
         };
+        self.charge_guests();
         if !worth_it || self.propose(Cause::System).is_err() {
             self.world.abort();
         }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zareba_model::limits::{PROPOSALS_OUTSTANDING_MAX, SESSION_RESULTS_MAX, TXN_BYTES_MAX};
 use zareba_model::{
-    Cause, DigestMark, ErrorCode, Fault, Forward, Password, Refused, Relay, ServerId, SessionId,
-    Sha256, Txn, Xid, ZnodePath, Zxid,
+    Cause, DigestMark, ErrorCode, Fault, Forward, Op, Password, Refused, Relay, ServerId,
+    SessionId, Sha256, Txn, Xid, ZnodePath, Zxid,
 };
 use zareba_wire::encode_txn;
 
@@ -15,6 +15,7 @@ use crate::expiry::Expiry;
 use crate::output::Output;
 use crate::plugin::PluginRuntime;
 use crate::prepare::Prepare;
+use crate::share::Shares;
 use crate::time_of_day::TimeOfDay;
 
 /// A leader's own state; made anew with each reign.
@@ -23,7 +24,10 @@ pub(super) struct Leading {
     /// Proposed here and not delivered, so that they need not be decoded.
     own: VecDeque<(Zxid, Txn)>,
     /// Requests that wait until fewer transactions are in flight.
-    waiting: VecDeque<(ServerId, Forward)>,
+    waiting: VecDeque<(ServerId, Forward, zareba_zab::Now)>,
+    /// Commands that are timed, until they are committed.
+    timed: VecDeque<Timed>,
+    pub(super) shares: Shares,
     pub(super) expiry: Expiry,
     pub(super) time: TimeOfDay,
     /// The last tick of the clock.
@@ -38,6 +42,16 @@ pub(super) struct Leading {
     /// Containers that were empty when they were looked at last, and when that was.
     pub(super) empty_containers: BTreeSet<ZnodePath>,
     pub(super) containers_looked_at: zareba_zab::Now,
+}
+
+/// A command that is timed.
+#[derive(Debug)]
+struct Timed {
+    zxid: Zxid,
+    mount: ZnodePath,
+    op: String,
+    arrived: zareba_zab::Now,
+    ran: zareba_zab::Now,
 }
 
 impl Leading {
@@ -94,9 +108,10 @@ impl<P: PluginRuntime> Replica<P> {
         };
         leading.expiry.touch(forward.session, self.now.monotonic);
         if !leading.waiting.is_empty() || self.zab.outstanding() >= PROPOSALS_OUTSTANDING_MAX {
-            return leading.waiting.push_back((from, forward));
+            let now = self.now.monotonic;
+            return leading.waiting.push_back((from, forward, now));
         }
-        self.prepare_forward(from, forward, outputs);
+        self.prepare_forward(from, forward, self.now.monotonic, outputs);
     }
 
     /// Prepares what had to wait, as far as there is room.
@@ -106,17 +121,30 @@ impl<P: PluginRuntime> Replica<P> {
                 .leading
                 .as_mut()
                 .and_then(|leading| leading.waiting.pop_front());
-            let Some((from, forward)) = next else { return };
-            self.prepare_forward(from, forward, outputs);
+            let Some((from, forward, arrived)) = next else {
+                return;
+            };
+            self.prepare_forward(from, forward, arrived, outputs);
         }
     }
 
-    fn prepare_forward(&mut self, from: ServerId, forward: Forward, outputs: &mut Vec<Output>) {
+    fn prepare_forward(
+        &mut self,
+        from: ServerId,
+        forward: Forward,
+        arrived: zareba_zab::Now,
+        outputs: &mut Vec<Output>,
+    ) {
         if let Some(refusal) = self.known_or_refused(&forward) {
             return self.refuse(from, &forward, refusal, outputs);
         }
+        if let Err(fault) = self.admit_call(&forward) {
+            return self.refuse(from, &forward, Some(fault), outputs);
+        }
         let prepared = self.stage(|prepare| prepare.request(&forward));
         let Some(result) = prepared else { return };
+        self.charge_guests();
+        let ran = self.now.monotonic;
         let proposed = result.and_then(|answer| {
             self.world.stage_request(forward.session, forward.xid);
             self.propose(Cause::Request {
@@ -126,9 +154,69 @@ impl<P: PluginRuntime> Replica<P> {
                 answer,
             })
         });
-        if let Err(fault) = proposed {
-            self.world.abort();
-            self.refuse(from, &forward, Some(fault), outputs);
+        match proposed {
+            Ok(()) => self.time_call(&forward, arrived, ran),
+            Err(fault) => {
+                self.world.abort();
+                self.refuse(from, &forward, Some(fault), outputs);
+            }
+        }
+    }
+
+    /// Refuses a call of a plugin that has had its share of this leader's time.
+    fn admit_call(&mut self, forward: &Forward) -> Result<(), Fault> {
+        let (Op::Call { mount, .. }, Some(leading)) = (&forward.op, &mut self.leading) else {
+            return Ok(());
+        };
+        let percent = self.config.plugin_share_percent;
+        let admitted = leading.shares.admit(mount, percent, self.now.monotonic);
+        if admitted.is_err() {
+            self.seen.throttled(mount);
+        }
+        admitted
+    }
+
+    /// Guests have run: their mounts pay for it.
+    pub(super) fn charge_guests(&mut self) {
+        let spent = self.seen.take_spent();
+        let now = self.now.monotonic;
+        if let Some(leading) = &mut self.leading {
+            for (mount, spent) in spent {
+                leading.shares.charge(&mount, spent, now);
+            }
+        }
+    }
+
+    /// A call is proposed: perhaps it is timed until it is committed.
+    fn time_call(&mut self, forward: &Forward, arrived: zareba_zab::Now, ran: zareba_zab::Now) {
+        let zxid = self.last_proposed();
+        let (Op::Call { mount, op, .. }, Some(leading)) = (&forward.op, &mut self.leading) else {
+            return;
+        };
+        if self.seen.is_timed(mount, op) {
+            leading.timed.push_back(Timed {
+                zxid,
+                mount: mount.clone(),
+                op: op.clone(),
+                arrived,
+                ran,
+            });
+        }
+    }
+
+    /// Transactions up to that one are committed.
+    pub(super) fn note_commits(&mut self, zxid: Zxid) {
+        let now = self.now.monotonic;
+        let Some(leading) = &mut self.leading else {
+            return;
+        };
+        while leading.timed.front().is_some_and(|it| it.zxid <= zxid) {
+            let Some(it) = leading.timed.pop_front() else {
+                return;
+            };
+            let queued = it.ran.0.saturating_sub(it.arrived.0);
+            let took = now.0.saturating_sub(it.ran.0);
+            self.seen.timed(&it.mount, &it.op, queued, took);
         }
     }
 
@@ -286,7 +374,9 @@ impl<P: PluginRuntime> Replica<P> {
 
     pub(super) fn lead_ready(&mut self, server: ServerId, revisions: Vec<Sha256>) {
         if let Some(leading) = &mut self.leading {
-            leading.ready.entry(server).or_default().extend(revisions);
+            leading
+                .ready
+                .insert(server, revisions.into_iter().collect());
         }
     }
 
@@ -324,7 +414,7 @@ impl<P: PluginRuntime> Replica<P> {
             ready: &ready,
             level: &level,
             seed: self.config.seed,
-            log: &mut self.log,
+            seen: &mut self.seen,
         }))
     }
 

@@ -1,6 +1,5 @@
 //! What is answered here: reads of the tree, and queries of plugins, of what is committed.
 
-use bytes::Bytes;
 use zareba_model::limits::{EVENTS_MISSED_MAX, SERVER_WATCHES_MAX, SESSION_WATCHES_MAX};
 use zareba_model::{
     Acl, AclEntry, Answer, ErrorCode, Event, Fault, Op, Outcome, Permissions, Principal, Read,
@@ -9,8 +8,7 @@ use zareba_model::{
 
 use super::Replica;
 use super::apply::may_read;
-use crate::guest_call;
-use crate::plugin::{Caller, GuestAnswer, GuestEntry, GuestFailure, PluginRuntime};
+use crate::plugin::PluginRuntime;
 
 impl<P: PluginRuntime> Replica<P> {
     pub(super) fn read(&mut self, session: SessionId, op: Op) -> Answer {
@@ -22,6 +20,7 @@ impl<P: PluginRuntime> Replica<P> {
             }
             Op::Sync => Ok(Outcome::Synced),
             Op::Call { mount, op, input } => self.query(session, &mount, op, input),
+            Op::Explain { mount, op, input } => self.explain(session, &mount, op, input),
             Op::Watch(WatchOp::Add {
                 path,
                 recursive,
@@ -60,6 +59,12 @@ impl<P: PluginRuntime> Replica<P> {
         let tree = &self.world.tree;
         if let Read::WhoAmI = read {
             return Ok(ReadOutcome::Identities(principals.to_vec()));
+        }
+        if let Read::PluginStats { mount } = read {
+            return self.plugin_stats(mount.as_ref(), principals);
+        }
+        if let Read::PluginLog { mount, after } = read {
+            return self.plugin_log(mount.as_ref(), *after, principals);
         }
         let node = read.path().and_then(|path| tree.node(path.as_str()));
         if let Some(node) = node {
@@ -136,43 +141,6 @@ impl<P: PluginRuntime> Replica<P> {
             .take(EVENTS_MISSED_MAX + 1)
             .collect();
         (missed.len() <= EVENTS_MISSED_MAX).then_some(missed)
-    }
-
-    fn query(&mut self, session: SessionId, path: &ZnodePath, op: String, input: Bytes) -> Answer {
-        let Some(mount) = self.query_mount(path, &op) else {
-            let why = format!("the plugin at {path} was unmounted or changed meanwhile");
-            return Err(Fault::new(ErrorCode::NoPlugin, why));
-        };
-        let principals = self.held.get(session).map(|held| held.principals.clone());
-        let principals = principals.unwrap_or_default();
-        if let Some(node) = self.world.tree.node(path.as_str()) {
-            zareba_tree::acl::check(node.acl(), &principals, Permissions::READ)?;
-        }
-        let caller = Caller {
-            session,
-            principals,
-            ..Caller::default()
-        };
-        let entry = GuestEntry::Query { op, input };
-        self.world.show_committed_only(true);
-        let result = guest_call::run(
-            &mut self.world,
-            &mut self.stand_in,
-            &mut self.plugins,
-            &mount,
-            caller,
-            entry,
-            self.config.seed,
-            &mut self.log,
-        );
-        self.world.show_committed_only(false);
-        match result {
-            Ok(GuestAnswer::Done(value)) => Ok(Outcome::Called(value)),
-            Ok(GuestAnswer::Park { .. }) => {
-                Err(Fault::new(ErrorCode::PluginTrap, "a query cannot park"))
-            }
-            Err(GuestFailure::Fault(fault) | GuestFailure::Broken(fault)) => Err(fault),
-        }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use zareba_model::limits::SESSION_OUTSTANDING_MAX;
 use zareba_model::{
-    Acked, ErrorCode, Fault, Forward, Mount, Op, Principal, Read, Relay, SessionId, WatchKind, Xid,
-    ZnodePath,
+    Acked, ErrorCode, Fault, Forward, Op, Principal, Read, Relay, SessionId, WatchKind, Xid,
 };
 
 use super::Replica;
@@ -147,21 +146,10 @@ impl<P: PluginRuntime> Replica<P> {
     /// True for what this server answers by itself: reads, and queries of plugins it knows.
     fn is_read(&self, op: &Op) -> bool {
         match op {
-            Op::Read(_) | Op::MultiRead { .. } | Op::Watch(_) => true,
+            Op::Read(_) | Op::MultiRead { .. } | Op::Watch(_) | Op::Explain { .. } => true,
             Op::Call { mount, op, .. } => self.query_mount(mount, op).is_some(),
             Op::Write(_) | Op::LinearizableRead(_) | Op::Sync | Op::Authenticate(_) => false,
         }
-    }
-
-    pub(super) fn query_mount(&self, path: &ZnodePath, op: &str) -> Option<Mount> {
-        let mount = self.world.tree.mount(path.as_str())?;
-        let plugin = self.world.tree.plugin(&mount.plugin)?;
-        let revision = plugin.revision(&mount.revision)?;
-        revision
-            .description
-            .op(op)
-            .filter(|op| op.read_only)
-            .map(|_| mount.clone())
     }
 
     /// Sends a request to the leader, unless its result is known already.

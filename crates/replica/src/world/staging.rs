@@ -2,11 +2,13 @@
 //! of effects in step.
 
 use zareba_model::{
-    Acl, Answer, Effect, Ensemble, JoinToken, Mount, ParkedCall, SessionId, Sha256, Timer, Xid,
-    ZnodePath,
+    Acl, Answer, Effect, Ensemble, JoinToken, Mount, ParkedCall, Publishers, SessionId, Sha256,
+    Timer, Xid, ZnodePath,
 };
 
-use super::{LiveSession, Node, Plugin, World};
+use zareba_tree::PluginRecord;
+
+use super::{LiveSession, Node, World};
 
 impl World {
     pub(crate) fn stage_node(&mut self, path: ZnodePath, node: Option<Node>) {
@@ -74,12 +76,22 @@ impl World {
         self.effects.push(Effect::RemoveMount { path });
     }
 
-    pub(crate) fn stage_plugin(&mut self, name: String, plugin: Plugin) {
-        self.plugins.put(name, Some(plugin), self.zxid);
+    pub(crate) fn stage_plugin(&mut self, name: String, plugin: Option<PluginRecord>) {
+        self.plugins.put(name, plugin, self.zxid);
     }
 
-    pub(crate) fn stage_component(&mut self, sha256: Sha256, received: u64) {
-        self.components.put(sha256, Some(received), self.zxid);
+    pub(crate) fn stage_component(&mut self, sha256: Sha256, received: Option<u64>) {
+        self.components.put(sha256, received, self.zxid);
+    }
+
+    pub(crate) fn stage_component_gone(&mut self, sha256: Sha256) {
+        self.stage_component(sha256, None);
+        self.effects.push(Effect::RemoveComponent { sha256 });
+    }
+
+    pub(crate) fn stage_publishers(&mut self, publishers: Publishers) {
+        self.publishers.put((), Some(publishers.clone()), self.zxid);
+        self.effects.push(Effect::SetPublishers(publishers));
     }
 
     pub(crate) fn stage_ensemble(&mut self, ensemble: Ensemble) {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use zareba_model::{
-    Limits, Op, OpDescription, Outcome, PluginDescription, PluginOp, Sha256, WatchDescription,
-    Write,
+    Limits, Op, OpDescription, Outcome, PluginDescription, PluginOp, Sha256, Signature,
+    WatchDescription, Write,
 };
 use zareba_replica::ConnectionId;
-use zareba_replica::plugin::{GuestAnswer, GuestFailure, Invocation, PluginRuntime, Stage};
+use zareba_replica::plugin::{
+    GuestAnswer, GuestEntry, GuestFailure, Invocation, PluginRuntime, Ran, Stage,
+};
 
 use super::solo::{Solo, path};
 
@@ -23,15 +25,32 @@ impl PluginRuntime for Guests {
         self.0.is_some()
     }
 
-    fn invoke(
-        &mut self,
-        invocation: &Invocation,
-        mut stage: Box<dyn Stage>,
-    ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
+    fn invoke(&mut self, invocation: &Invocation, mut stage: Box<dyn Stage>) -> Ran {
         let guest = self.0.expect("no plugin is mounted");
         let result = guest(invocation, stage.as_mut());
-        (stage, result)
+        let mut ran = Ran::free(stage, result);
+        if let GuestEntry::Command { input, .. } = &invocation.entry
+            && input.as_ref() == SLOW
+        {
+            ran.cost.guest_ns = 300_000_000;
+        }
+        ran
     }
+}
+
+/// The input of a command that takes longer than its plugin's share.
+pub(crate) const SLOW: &[u8] = b"slow";
+
+/// A revision that has no operation that waits.
+pub(crate) const BREAKING: u8 = 99;
+
+/// What a revision says of itself.
+pub(crate) fn description_of(sha256: &Sha256) -> PluginDescription {
+    let mut description = description();
+    if *sha256 == revision(BREAKING) {
+        description.ops.retain(|op| op.name != "wait");
+    }
+    description
 }
 
 /// What every guest says of itself: a command, one that parks, and a query.
@@ -62,26 +81,42 @@ pub(crate) fn plugin(op: PluginOp) -> Op {
     Op::Write(Write::Plugin(op))
 }
 
+/// Pushes a component, whole.
+pub(crate) fn push(number: u8) -> PluginOp {
+    PluginOp::PushChunk {
+        name: "guest".to_owned(),
+        sha256: revision(number),
+        total: 1,
+        offset: 0,
+        data: Bytes::from_static(b"x"),
+    }
+}
+
+/// Makes it a revision of the plugin "guest".
+pub(crate) fn register(number: u8, signature: Option<Signature>) -> PluginOp {
+    PluginOp::Register {
+        name: "guest".to_owned(),
+        sha256: revision(number),
+        signature,
+    }
+}
+
+/// Makes it the active one.
+pub(crate) fn make_active(number: u8, breaking: bool) -> PluginOp {
+    PluginOp::Activate {
+        name: "guest".to_owned(),
+        sha256: revision(number),
+        breaking,
+    }
+}
+
 /// Pushes a revision of the plugin "guest", and makes it the active one.
 pub(crate) fn activate(solo: &mut Solo, client: ConnectionId, number: u8) {
-    let (name, sha256) = (|| "guest".to_owned(), revision(number));
-    let steps = [
-        PluginOp::PushChunk {
-            sha256,
-            total: 1,
-            offset: 0,
-            data: Bytes::from_static(b"x"),
-        },
-        PluginOp::Register {
-            name: name(),
-            sha256,
-        },
-        PluginOp::Activate {
-            name: name(),
-            sha256,
-        },
-    ];
-    for step in steps {
+    for step in [
+        push(number),
+        register(number, None),
+        make_active(number, false),
+    ] {
         assert_eq!(solo.done(client, plugin(step)), Outcome::PluginDone);
     }
 }

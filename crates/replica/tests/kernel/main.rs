@@ -12,6 +12,7 @@ mod audit;
 mod durable;
 mod ends;
 mod guests;
+mod lifecycle;
 mod limits;
 mod local;
 mod model;

@@ -13,7 +13,7 @@ use zareba_wire::{Hello, ServerMessage, SessionKind, Welcome, encode_record};
 use zareba_zab::Role;
 
 use super::durable::Durable;
-use super::guests::{Guest, Guests, description};
+use super::guests::{Guest, Guests, description_of};
 
 /// What one client has been told.
 #[derive(Debug, Default)]
@@ -380,7 +380,7 @@ impl Solo {
                 Some(Input::ImageWritten)
             }
             Output::Compile { sha256, .. } => {
-                let result = Ok(description());
+                let result = Ok(description_of(&sha256));
                 Some(Input::Compiled { sha256, result })
             }
             Output::SendZab { to, message } => {
@@ -412,6 +412,7 @@ impl Solo {
                 None
             }
             Output::Role(_) | Output::Ensemble(_) | Output::Close { .. } => None,
+            Output::PluginLog { .. } => None,
             other => panic!("nothing here does this: {other:?}"),
         }
     }

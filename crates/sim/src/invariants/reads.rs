@@ -93,6 +93,9 @@ fn expected(
             };
             Ok(ReadOutcome::GotAcl { acl, stat })
         }
+        Read::PluginStats { .. } | Read::PluginLog { .. } => {
+            unreachable!("no client asks what a server has seen of its plugins")
+        }
         Read::Count { path } => {
             found(path)?;
             let within = reference.within_at(path, zxid).count() as u64;

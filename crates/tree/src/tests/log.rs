@@ -4,8 +4,8 @@ use bytes::Bytes;
 use zareba_model::{
     Acked, Acl, AclEntry, Answer, Attachment, CallId, Cause, DigestMark, Effect, Ensemble,
     ErrorCode, Fault, JoinToken, Lifetime, Limits, Mount, Outcome, ParkedCall, Password,
-    Permissions, PluginDescription, Principal, Quota, Revision, ServerId, SessionId, Sha256, Timer,
-    Txn, Xid, ZnodePath, Zxid,
+    Permissions, PluginDescription, Principal, PublisherKey, Publishers, Quota, Revision, ServerId,
+    SessionId, Sha256, Timer, Txn, Xid, ZnodePath, Zxid,
 };
 
 use crate::tree::Tree;
@@ -354,7 +354,7 @@ impl Leader {
         let sha256 = Sha256([number; 32]);
         let name = ["lock", "queue"][self.random.below(2) as usize].to_owned();
         let mount = path(["/m", "/n"][self.random.below(2) as usize]);
-        match self.random.below(5) {
+        match self.random.below(8) {
             0 => {
                 let offset = tree
                     .component(&sha256)
@@ -374,10 +374,33 @@ impl Leader {
                     size: 30,
                     registered: zxid,
                     description,
+                    publisher: (number == 3).then(|| "ann".to_owned()),
                 };
                 vec![Effect::RegisterRevision { name, revision }]
             }
-            2 if tree.plugin(&name).is_some() => vec![Effect::ActivateRevision { name, sha256 }],
+            2 if tree.plugin(&name).is_some() => {
+                let previous = tree.plugin(&name).and_then(|plugin| plugin.active);
+                vec![Effect::ActivateRevision {
+                    name,
+                    sha256,
+                    previous,
+                }]
+            }
+            4 => vec![Effect::RemoveRevision { name, sha256 }],
+            5 if self.random.below(3) == 0 => vec![Effect::RemovePlugin { name }],
+            5 => vec![Effect::SetPublishers(Publishers {
+                required: number > 1,
+                keys: [(name, PublisherKey([number; 32]))].into(),
+            })],
+            6 => vec![Effect::RemoveComponent { sha256 }],
+            7 if tree.plugin(&name).is_some() => {
+                let aversion = tree.plugin(&name).map_or(0, |plugin| plugin.aversion);
+                vec![Effect::SetAcl {
+                    path: path(&format!("/zareba/plugins/{name}")),
+                    acl: self.acl(),
+                    aversion: aversion + 1,
+                }]
+            }
             3 if tree.mount(mount.as_str()).is_some() => vec![Effect::RemoveMount { path: mount }],
             _ => vec![Effect::PutMount(Mount {
                 path: mount,
@@ -388,6 +411,7 @@ impl Leader {
                 backlog: Vec::new(),
                 failures: 0,
                 quarantined: None,
+                paused: (number == 2).then(|| "for a while".to_owned()),
             })],
         }
     }

@@ -4,6 +4,7 @@
 
 mod ensemble;
 mod kernel;
+mod plugins;
 
 use std::collections::BTreeMap;
 
@@ -161,7 +162,7 @@ fn ops() -> Vec<(String, Op)> {
         (format!("ensemble-{name}"), op)
     };
     samples.extend(ensemble_ops().map(on_ensemble));
-    let kernel = kernel::ops().into_iter();
+    let kernel = kernel::ops().into_iter().chain(plugins::reads());
     samples.extend(kernel.map(|(name, op)| (name.to_owned(), op)));
     for (_, sample) in &samples {
         match sample {
@@ -175,6 +176,7 @@ fn ops() -> Vec<(String, Op)> {
             Op::Read(Read::Get { .. } | Read::Exists { .. } | Read::Children { .. }) => {}
             Op::Read(Read::Acl { .. } | Read::Count { .. } | Read::Ephemerals { .. }) => {}
             Op::Read(Read::WhoAmI) | Op::MultiRead { .. } | Op::Authenticate(_) => {}
+            Op::Read(Read::PluginStats { .. } | Read::PluginLog { .. }) | Op::Explain { .. } => {}
             Op::Watch(WatchOp::Add { .. } | WatchOp::Remove { .. }) => {}
             Op::Write(Write::DeleteSubtree { .. } | Write::SetQuota { .. }) => {}
             Op::Write(Write::KillSession(_)) => {}
@@ -186,7 +188,10 @@ fn ops() -> Vec<(String, Op)> {
             Op::Write(Write::Plugin(op)) => match op {
                 PluginOp::PushChunk { .. } | PluginOp::Register { .. } => {}
                 PluginOp::Activate { .. } | PluginOp::Mount { .. } => {}
-                PluginOp::Unmount { .. } => {}
+                PluginOp::Unmount { .. } | PluginOp::Configure { .. } => {}
+                PluginOp::Pause { .. } | PluginOp::Resume { .. } => {}
+                PluginOp::ClearQuarantine { .. } | PluginOp::Remove { .. } => {}
+                PluginOp::SetPublisher { .. } | PluginOp::RequireSignatures(_) => {}
             },
             Op::Write(Write::Multi(_) | Write::CloseSession) | Op::Sync | Op::Call { .. } => {}
         }
@@ -248,6 +253,7 @@ fn changes() -> impl Iterator<Item = (&'static str, Change)> {
 fn plugin_ops() -> impl Iterator<Item = (&'static str, PluginOp)> {
     let name = || "lock".to_owned();
     let push = PluginOp::PushChunk {
+        name: name(),
         sha256: SHA,
         total: 1000,
         offset: 500,
@@ -256,10 +262,12 @@ fn plugin_ops() -> impl Iterator<Item = (&'static str, PluginOp)> {
     let register = PluginOp::Register {
         name: name(),
         sha256: SHA,
+        signature: Some(plugins::signature()),
     };
     let activate = PluginOp::Activate {
         name: name(),
         sha256: SHA,
+        breaking: true,
     };
     let mount = PluginOp::Mount {
         name: name(),
@@ -278,6 +286,7 @@ fn plugin_ops() -> impl Iterator<Item = (&'static str, PluginOp)> {
         ("unmount", unmount),
     ]
     .into_iter()
+    .chain(plugins::ops())
 }
 
 pub(crate) fn server() -> Vec<(String, ServerMessage)> {
@@ -407,6 +416,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
         ),
     ];
     samples.extend(kernel::answers());
+    samples.extend(plugins::answers());
     for outcome in samples
         .iter()
         .filter_map(|(_, answer)| answer.as_ref().ok())
@@ -421,6 +431,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
             Outcome::Identities(_) | Outcome::MultiRead(_) | Outcome::Watching { .. } => {}
             Outcome::Unwatched | Outcome::Authenticated(_) | Outcome::QuotaSet => {}
             Outcome::SubtreeDeleted { .. } | Outcome::SessionKilled => {}
+            Outcome::Explained(_) | Outcome::PluginStats(_) | Outcome::PluginLog { .. } => {}
         }
     }
     samples
@@ -554,7 +565,7 @@ pub(crate) fn txns() -> Vec<(String, Txn)> {
         ),
     ];
     let effects = node_effects().into_iter().chain(plugin_effects());
-    let effects = effects.chain(kernel::effects());
+    let effects = effects.chain(kernel::effects()).chain(plugins::effects());
     for (name, effect) in effects.chain(ensemble_effects()) {
         match &effect {
             Effect::CreateNode { .. } | Effect::SetNode { .. } | Effect::DeleteNode { .. } => {}
@@ -565,6 +576,8 @@ pub(crate) fn txns() -> Vec<(String, Txn)> {
             Effect::RegisterRevision { .. } | Effect::ActivateRevision { .. } => {}
             Effect::PutMount(_) | Effect::RemoveMount { .. } => {}
             Effect::SetEnsemble(_) | Effect::PutToken(_) | Effect::RemoveToken { .. } => {}
+            Effect::RemoveRevision { .. } | Effect::RemovePlugin { .. } => {}
+            Effect::RemoveComponent { .. } | Effect::SetPublishers(_) => {}
         }
         let sample = txn(Cause::System, vec![effect], None);
         samples.push((format!("txn-{name}"), sample));
@@ -643,6 +656,7 @@ fn plugin_effects() -> Vec<(&'static str, Effect)> {
     let activate = Effect::ActivateRevision {
         name: "lock".to_owned(),
         sha256: SHA,
+        previous: Some(SHA),
     };
     vec![
         ("park-call", park),
@@ -685,6 +699,7 @@ fn revision() -> Revision {
             ops: vec![op],
             watches: vec![watch],
         },
+        publisher: Some("ann".to_owned()),
     }
 }
 
@@ -719,6 +734,7 @@ fn mount() -> Mount {
         backlog,
         failures: 2,
         quarantined: Some("trapped".to_owned()),
+        paused: Some("moving".to_owned()),
     }
 }
 

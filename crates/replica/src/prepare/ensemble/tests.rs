@@ -8,7 +8,8 @@ use zareba_model::{
 };
 
 use super::super::Prepare;
-use crate::plugin::{GuestAnswer, GuestFailure, Invocation, PluginRuntime, Stage};
+use crate::plugin::{Invocation, PluginRuntime, Ran, Stage};
+use crate::plugin_seen::PluginSeen;
 use crate::world::World;
 
 struct NoPlugins;
@@ -18,11 +19,7 @@ impl PluginRuntime for NoPlugins {
         false
     }
 
-    fn invoke(
-        &mut self,
-        _: &Invocation,
-        _: Box<dyn Stage>,
-    ) -> (Box<dyn Stage>, Result<GuestAnswer, GuestFailure>) {
+    fn invoke(&mut self, _: &Invocation, _: Box<dyn Stage>) -> Ran {
         unreachable!("no plugin is mounted")
     }
 }
@@ -70,7 +67,7 @@ impl Leader {
             ready: &|_| false,
             level: &|server| level.contains(&server.0),
             seed: 0,
-            log: &mut Vec::new(),
+            seen: &mut PluginSeen::default(),
         });
         match answer.is_ok() && self.world.has_staged() {
             true => {
