@@ -51,6 +51,12 @@ impl History {
         before.max().unwrap_or_default()
     }
 
+    /// The newest transaction that was committed in the reign of that epoch or before.
+    pub(crate) fn committed_until(&self, reign: Epoch) -> Zxid {
+        let until = self.reigns.range(..=reign).map(|(_, zxid)| *zxid);
+        until.max().unwrap_or_default()
+    }
+
     /// The transaction at a place.
     pub(crate) fn at(&self, place: usize) -> Option<Zxid> {
         self.entries.get(place).map(|(zxid, _)| *zxid)
