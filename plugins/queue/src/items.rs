@@ -1,25 +1,32 @@
 //! The recipe: where an item is, and who has it. Must never know how an operation's input is written.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use zareba_guest_sdk::{
-    Caller, CreateMode, Dir, Empty, Event, Fault, Host, Line, Reply, SessionId, Watch, code, line,
-    name, refuse,
+    CallId, Caller, Dir, Empty, Event, Fault, Host, Line, Node, Reply, SessionId, Watch, code,
+    json, line, name, refuse,
 };
 
 use crate::{AllTaken, Dead, NewItem, Refusal, State, Take, TakeAll, Taken};
 
 /// Largest item, bytes: a queue is for work to be named, not carried.
 const DATA_BYTES_MAX: usize = 64 << 10;
-/// Items put, handed out or acknowledged in one transaction: each takes a few of the thousand changes that one may have.
+/// Items put, handed out, acknowledged or given back in one transaction: each takes a few of the thousand changes that
+/// one may have.
 const ITEMS_MAX: usize = 100;
 /// Longest lease and delay, a day.
 const TIME_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 /// The dead listed at once.
 const DEAD_MAX: u32 = 100;
-/// Holds what says who works on an item.
+/// Items that are looked at in one transaction for those that nobody works on.
+const LOOKED_AT_MAX: u32 = 500;
+/// Holds a node for each take that somebody works at; it says on which items.
 const HANDS: &str = "@hands";
 /// How a timer is called that ends a lease.
 const LEASE: &str = "@lease:";
+/// How a timer is called that looks for items that nobody works on.
+const SWEEP: &str = "@sweep:";
 /// How a timer is called that ends a delay.
 const DELAY: &str = "@delay:";
 
@@ -29,6 +36,9 @@ struct Item {
     data: String,
     priority: u16,
     attempts: u32,
+    /// The take that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hand: Option<CallId>,
 }
 
 /// What one who waits wants.
@@ -66,6 +76,7 @@ pub(crate) fn put(
             data: new.data,
             priority: new.priority,
             attempts: 0,
+            hand: None,
         };
         settle(host, queue, &id, &item, new.delay_ms)?;
         ids.push(id);
@@ -119,7 +130,7 @@ fn next_for(
         return Ok(Vec::new());
     }
     let most = wish.most().min(ITEMS_MAX - handed);
-    hand_out(host, queue, who.session, wish.lease_ms, most)
+    hand_out(host, queue, (who.session, who.call), wish.lease_ms, most)
 }
 
 fn wait<R>(
@@ -144,20 +155,10 @@ pub(crate) fn ack_all(
     ids: &[String],
 ) -> Result<Empty, Fault> {
     check_number("acknowledgements", ids.len(), 0)?;
+    put_down(host, session, queue, ids)?;
     for id in ids {
-        ack(host, session, queue, id)?;
+        dir(queue, "taken").child(id).remove(host)?;
     }
-    Ok(Empty {})
-}
-
-pub(crate) fn ack(
-    host: &mut dyn Host,
-    session: SessionId,
-    queue: &str,
-    id: &str,
-) -> Result<Empty, Fault> {
-    put_down(host, session, queue, id)?;
-    dir(queue, "taken").child(id).remove(host)?;
     Ok(Empty {})
 }
 
@@ -165,25 +166,37 @@ pub(crate) fn nack(
     host: &mut dyn Host,
     session: SessionId,
     queue: &str,
-    id: &str,
+    id: String,
     delay_ms: u64,
 ) -> Result<Empty, Fault> {
     check_time("delay_ms", delay_ms, 0)?;
-    put_down(host, session, queue, id)?;
-    give_back(host, queue, id, delay_ms)?;
+    let ids = [id];
+    put_down(host, session, queue, &ids)?;
+    for id in &ids {
+        give_back(host, queue, id, delay_ms)?;
+    }
     Ok(Empty {})
 }
 
 pub(crate) fn extend(
     host: &mut dyn Host,
-    session: SessionId,
+    who: &Caller,
     queue: &str,
-    id: &str,
+    id: String,
     lease_ms: u64,
 ) -> Result<Empty, Fault> {
     check_time("lease_ms", lease_ms, 1)?;
-    in_hand(host, session, queue, id)?;
-    host.set_timer(&timer(LEASE, queue, id), lease_ms)?;
+    let ids = [id];
+    // It may have been taken with others, whose time is not extended.
+    put_down(host, who.session, queue, &ids)?;
+    let taken = dir(queue, "taken");
+    for id in &ids {
+        if let Some(item) = taken.child(id).get(host)? {
+            let hand = Some(who.call);
+            taken.child(id).put(host, &Item { hand, ..item })?;
+        }
+    }
+    take_up(host, queue, (who.session, who.call), &ids, lease_ms)?;
     Ok(Empty {})
 }
 
@@ -239,15 +252,20 @@ pub(crate) fn react(host: &mut dyn Host, events: &[Event]) -> Result<(), Fault> 
     for event in events {
         line::forget(host, event)?;
     }
+    let mut room = ITEMS_MAX;
     for event in events {
         if event.kind == Watch::DELETED {
-            // Its taker's session is over. The event may come late: somebody else may have it by now.
+            // A taker's session is over.
             let hand = event.path.rsplit('/').next().unwrap_or_default();
-            if let Some((queue, id)) = hand.rsplit_once(':')
-                && host.exists(&event.path)?.is_none()
-            {
-                host.clear_timer(&timer(LEASE, queue, id))?;
-                give_back(host, queue, id, 0)?;
+            if let Some((queue, hand)) = hand.rsplit_once(':') {
+                host.clear_timer(&timer(LEASE, queue, hand))?;
+                match json::read::<Vec<String>>(&event.data) {
+                    Ok(ids) if ids.len() <= room => {
+                        room -= ids.len();
+                        give_back_all(host, queue, hand, &ids)?;
+                    }
+                    _ => sweep(host, queue, "")?,
+                }
             }
         } else if event.kind == Watch::TIMER {
             ring(host, &event.tag)?;
@@ -260,15 +278,68 @@ pub(crate) fn react(host: &mut dyn Host, events: &[Event]) -> Result<(), Fault> 
 }
 
 fn ring(host: &mut dyn Host, tag: &str) -> Result<(), Fault> {
-    if let Some((queue, id)) = tag.strip_prefix(LEASE).and_then(|it| it.rsplit_once(':')) {
-        host.remove(&hand(queue, id))?;
-        give_back(host, queue, id, 0)?;
+    if let Some((queue, hand)) = tag.strip_prefix(LEASE).and_then(|it| it.rsplit_once(':')) {
+        let node = hand_at(queue, hand);
+        if let Some(ids) = node.get(host)? {
+            node.remove(host)?;
+            give_back_all(host, queue, hand, &ids)?;
+        }
     } else if let Some((queue, id)) = tag.strip_prefix(DELAY).and_then(|it| it.rsplit_once(':')) {
         let later = dir(queue, "later").child(id);
         if let Some(item) = later.get(host)? {
             later.remove(host)?;
             settle(host, queue, id, &item, 0)?;
             serve(host, queue)?;
+        }
+    } else if let Some((queue, after)) = tag.strip_prefix(SWEEP).and_then(|it| it.rsplit_once(':'))
+    {
+        look_for_orphans(host, queue, after)?;
+    }
+    Ok(())
+}
+
+/// Has the items behind `after` looked at, in a transaction right behind this one.
+fn sweep(host: &mut dyn Host, queue: &str, after: &str) -> Result<(), Fault> {
+    host.set_timer(&timer(SWEEP, queue, after), 0)
+}
+
+/// Gives back items whose hand is gone: those for which the transaction that ended it had no room.
+fn look_for_orphans(host: &mut dyn Host, queue: &str, after: &str) -> Result<(), Fault> {
+    let taken = dir(queue, "taken");
+    let after = Some(after).filter(|it| !it.is_empty());
+    let names = taken.names(host, after, LOOKED_AT_MAX)?;
+    let is_all = names.len() < LOOKED_AT_MAX as usize;
+    let mut room = ITEMS_MAX;
+    for id in &names {
+        let Some(hand) = taken.child(id).get(host)?.and_then(|item| item.hand) else {
+            continue;
+        };
+        if hand_at(queue, &hand_name(hand)).is_there(host)? {
+            continue;
+        }
+        give_back(host, queue, id, 0)?;
+        room -= 1;
+        if room == 0 {
+            return sweep(host, queue, id);
+        }
+    }
+    match names.last() {
+        Some(last) if !is_all => sweep(host, queue, last),
+        _ => Ok(()),
+    }
+}
+
+/// What a take had that has ended, as far as it still had it.
+fn give_back_all(
+    host: &mut dyn Host,
+    queue: &str,
+    hand: &str,
+    ids: &[String],
+) -> Result<(), Fault> {
+    for id in ids {
+        let item = dir(queue, "taken").child(id).get(host)?;
+        if item.and_then(|item| item.hand).map(hand_name).as_deref() == Some(hand) {
+            give_back(host, queue, id, 0)?;
         }
     }
     Ok(())
@@ -281,6 +352,7 @@ fn give_back(host: &mut dyn Host, queue: &str, id: &str, delay_ms: u64) -> Resul
         return Ok(());
     };
     taken.remove(host)?;
+    let item = Item { hand: None, ..item };
     let attempts_max = host.config("max_attempts").and_then(|it| it.parse().ok());
     if attempts_max.is_some_and(|max: u32| item.attempts >= max.max(1)) {
         let dead = dir(queue, "dead");
@@ -323,7 +395,7 @@ fn serve(host: &mut dyn Host, queue: &str) -> Result<usize, Fault> {
         };
         let wish = next.asked;
         let most = wish.most().min(ITEMS_MAX - handed);
-        let mut items = hand_out(host, queue, next.session, wish.lease_ms, most)?;
+        let mut items = hand_out(host, queue, (next.session, next.call), wish.lease_ms, most)?;
         if items.is_empty() {
             return Ok(handed);
         }
@@ -340,21 +412,21 @@ fn serve(host: &mut dyn Host, queue: &str) -> Result<usize, Fault> {
     Ok(handed)
 }
 
-/// Gives the next items to a session, as many as are ready and no more than `most`.
+/// Gives the next items to a call, as many as are ready and no more than `most`.
 fn hand_out(
     host: &mut dyn Host,
     queue: &str,
-    session: SessionId,
+    who: (SessionId, CallId),
     lease_ms: u64,
     most: usize,
 ) -> Result<Vec<Taken>, Fault> {
     let (ready, taken) = (dir(queue, "ready"), dir(queue, "taken"));
     let names = ready.names(host, None, u32::try_from(most).unwrap_or(u32::MAX))?;
-    if !names.is_empty() {
-        taken.ensure(host)?;
-        host.ensure(HANDS)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
     }
-    let mut items = Vec::new();
+    taken.ensure(host)?;
+    let (mut items, mut ids) = (Vec::new(), Vec::new());
     for name in names {
         let Some(mut item) = ready.child(&name).get(host)? else {
             continue;
@@ -362,36 +434,78 @@ fn hand_out(
         ready.child(&name).remove(host)?;
         let id = name.split_once('-').map_or(name.as_str(), |(_, id)| id);
         item.attempts += 1;
+        item.hand = Some(who.1);
         taken.child(id).create(host, &item)?;
-        host.create_owned(&hand(queue, id), b"", CreateMode::Ephemeral, session)?;
-        host.set_timer(&timer(LEASE, queue, id), lease_ms)?;
+        ids.push(id.to_owned());
         items.push(Taken {
             id: id.to_owned(),
             data: item.data,
             attempt: item.attempts,
         });
     }
+    take_up(host, queue, who, &ids, lease_ms)?;
     Ok(items)
 }
 
-/// The session lets go of an item that it has.
-fn put_down(host: &mut dyn Host, session: SessionId, queue: &str, id: &str) -> Result<(), Fault> {
-    in_hand(host, session, queue, id)?;
-    host.clear_timer(&timer(LEASE, queue, id))?;
-    host.delete(&hand(queue, id), None)
+/// A call's session has these items from now on, for a time.
+fn take_up(
+    host: &mut dyn Host,
+    queue: &str,
+    (session, call): (SessionId, CallId),
+    ids: &[String],
+    lease_ms: u64,
+) -> Result<(), Fault> {
+    host.ensure(HANDS)?;
+    let hand = hand_name(call);
+    hand_at(queue, &hand).create_for(host, &ids.to_vec(), session)?;
+    host.set_timer(&timer(LEASE, queue, &hand), lease_ms)
 }
 
-fn in_hand(host: &mut dyn Host, session: SessionId, queue: &str, id: &str) -> Result<(), Fault> {
+/// The session lets go of items that it has, all or none.
+fn put_down(
+    host: &mut dyn Host,
+    session: SessionId,
+    queue: &str,
+    ids: &[String],
+) -> Result<(), Fault> {
     name::check("queue", queue)?;
-    name::check("item", id)?;
-    match host.exists(&hand(queue, id))? {
-        Some(stat) if stat.ephemeral_owner == session => Ok(()),
-        _ => Err(Refusal::NotTaken {
-            queue: queue.into(),
-            id: id.into(),
-        }
-        .into()),
+    let mut by_hand: BTreeMap<CallId, Vec<&String>> = BTreeMap::new();
+    for id in ids {
+        name::check("item", id)?;
+        let item = dir(queue, "taken").child(id).get(host)?;
+        let Some(hand) = item.and_then(|item| item.hand) else {
+            return Err(not_taken(queue, id));
+        };
+        by_hand.entry(hand).or_default().push(id);
     }
+    for (hand, gone) in by_hand {
+        let hand = hand_name(hand);
+        let node = hand_at(queue, &hand);
+        let owner = host.exists(node.path())?.map(|stat| stat.ephemeral_owner);
+        let mut ids = node.get(host)?.unwrap_or_default();
+        for id in gone {
+            let place = ids.iter().position(|it| it == id);
+            match place.filter(|_| owner == Some(session)) {
+                Some(place) => ids.remove(place),
+                None => return Err(not_taken(queue, id)),
+            };
+        }
+        if ids.is_empty() {
+            node.remove(host)?;
+            host.clear_timer(&timer(LEASE, queue, &hand))?;
+        } else {
+            node.put(host, &ids)?;
+        }
+    }
+    Ok(())
+}
+
+fn not_taken(queue: &str, id: &str) -> Fault {
+    Refusal::NotTaken {
+        queue: queue.into(),
+        id: id.into(),
+    }
+    .into()
 }
 
 /// Takes an item from among the dead.
@@ -436,8 +550,12 @@ fn dir(queue: &str, kind: &str) -> Dir<Item> {
     Dir::at(format!("{queue}/{kind}"))
 }
 
-fn hand(queue: &str, id: &str) -> String {
-    format!("{HANDS}/{queue}:{id}")
+fn hand_name(call: CallId) -> String {
+    format!("{call:016x}")
+}
+
+fn hand_at(queue: &str, hand: &str) -> Node<Vec<String>> {
+    Node::at(format!("{HANDS}/{queue}:{hand}"))
 }
 
 fn timer(kind: &str, queue: &str, id: &str) -> String {

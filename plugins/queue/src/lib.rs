@@ -9,7 +9,7 @@
 //! <queue>/later/<id>              an item whose time has not come
 //! <queue>/taken/<id>              an item that somebody works on
 //! <queue>/dead/<id>               an item that was given back too often
-//! @hands/<queue>:<id>             ephemeral, of the session that works on it
+//! @hands/<queue>:<call>           ephemeral, of the session whose take it was: the items that it still has
 //! @line/<call>                    ephemeral, one for each parked take: how many, for how long
 //! ```
 
@@ -242,7 +242,7 @@ impl Queue {
     /// The item is done: it is gone.
     #[command]
     fn ack(host: &mut dyn Host, who: &Caller, Which { queue, id }: Which) -> Result<Empty, Fault> {
-        items::ack(host, who.session, &queue, &id)
+        items::ack_all(host, who.session, &queue, &[id])
     }
 
     /// Several items are done, up to 100, all or none.
@@ -258,13 +258,13 @@ impl Queue {
     /// The item is not done: it is ready again, after "delay_ms".
     #[command]
     fn nack(host: &mut dyn Host, who: &Caller, asked: Nack) -> Result<Empty, Fault> {
-        items::nack(host, who.session, &asked.queue, &asked.id, asked.delay_ms)
+        items::nack(host, who.session, &asked.queue, asked.id, asked.delay_ms)
     }
 
     /// The item takes longer: it is this session's for "lease_ms" from now.
     #[command]
     fn extend(host: &mut dyn Host, who: &Caller, asked: Extend) -> Result<Empty, Fault> {
-        items::extend(host, who.session, &asked.queue, &asked.id, asked.lease_ms)
+        items::extend(host, who, &asked.queue, asked.id, asked.lease_ms)
     }
 
     /// A dead item may be taken once more, as if it were new.

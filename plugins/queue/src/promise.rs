@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use zareba_guest_sdk::testing::{Ask, Dice, Promise};
-use zareba_guest_sdk::{Fault, Host, Parked, code};
+use zareba_guest_sdk::{Fault, Host, Node, Parked, code};
 
 use crate::Queue;
 
@@ -153,11 +153,15 @@ impl Promise for NothingLost {
         if ready > 0 && !self.waiting.is_empty() {
             return Err(format!("{ready} are ready, and {:?} wait", self.waiting));
         }
-        let hands = host.count_children("@hands").unwrap_or(0);
+        let mut held = 0;
+        for hand in host.children("@hands", None, u32::MAX).unwrap_or_default() {
+            let ids = Node::<Vec<String>>::at(format!("@hands/{hand}")).get(host);
+            held += ids.ok().flatten().map_or(0, |ids| ids.len() as u64);
+        }
         let taken = host.count_children("work/taken").unwrap_or(0);
-        match hands == taken {
+        match held == taken {
             true => Ok(()),
-            false => Err(format!("{taken} are taken by {hands}")),
+            false => Err(format!("{taken} are taken, {held} are held")),
         }
     }
 }

@@ -126,6 +126,47 @@ fn an_item_whose_taker_dies_is_anothers_in_the_same_transaction() {
 }
 
 #[test]
+fn who_dies_with_more_items_than_a_transaction_has_room_for_gives_all_of_them_back() {
+    let mut host = MemoryHost::default();
+    let [one, two] = std::array::from_fn(|_| host.open_session());
+    let hundred: Vec<Value> = (0..100).map(|_| json!({ "data": "x" })).collect();
+    for _ in 0..7 {
+        let items = json!({ "queue": "work", "items": hundred });
+        host.call::<Queue>(&two, "put_all", items).unwrap();
+        let most = json!({ "queue": "work", "most": 100 });
+        host.call::<Queue>(&one, "take_all", most).unwrap();
+    }
+    let other = json!({ "queue": "work", "data": "y" });
+    host.call::<Queue>(&two, "put", other).unwrap();
+    let of_other = take(&mut host, &two)["id"].clone();
+    host.end_session::<Queue>(one.session).unwrap();
+    host.advance::<Queue>(0).unwrap();
+    let state = host.ask::<Queue>(&two, "state", json!({ "queue": "work" }));
+    let all_but_one = json!({ "ready": 700, "later": 0, "taken": 1, "dead": 0, "takers": 0 });
+    assert_eq!(state.unwrap(), all_but_one);
+    host.call::<Queue>(&two, "ack", of(&of_other)).unwrap();
+    assert_eq!(host.next_alarm(), None);
+}
+
+#[test]
+fn what_is_taken_together_is_extended_apart() {
+    let mut host = MemoryHost::default();
+    let one = host.open_session();
+    let items = json!({ "queue": "work", "items": [{ "data": "a" }, { "data": "b" }] });
+    host.call::<Queue>(&one, "put_all", items).unwrap();
+    let both = json!({ "queue": "work", "most": 2, "lease_ms": 100 });
+    let taken = host.call::<Queue>(&one, "take_all", both).unwrap().answer();
+    let second = taken["items"][1]["id"].clone();
+    let longer = json!({ "queue": "work", "id": second, "lease_ms": 200 });
+    host.call::<Queue>(&one, "extend", longer).unwrap();
+    host.advance::<Queue>(150).unwrap();
+    let state = host.ask::<Queue>(&one, "state", json!({ "queue": "work" }));
+    let one_each = json!({ "ready": 1, "later": 0, "taken": 1, "dead": 0, "takers": 0 });
+    assert_eq!(state.unwrap(), one_each);
+    host.call::<Queue>(&one, "ack", of(&second)).unwrap();
+}
+
+#[test]
 fn an_item_whose_lease_is_over_is_ready_again_and_its_late_taker_is_refused() {
     let mut host = MemoryHost::default();
     let [one, two] = std::array::from_fn(|_| host.open_session());
