@@ -449,6 +449,13 @@ impl World {
         applied + more - fewer >= many
     }
 
+    /// True if so many calls of a session are parked, those in flight included.
+    pub(crate) fn session_has_parked(&self, session: SessionId, many: usize) -> bool {
+        // Those in flight are counted one by one only where that can make a difference.
+        let at_most = self.tree.parked_of(session).count() + self.calls.len();
+        at_most >= many && self.calls_of(session).len() >= many
+    }
+
     /// When a timer rings, if it is set.
     pub(crate) fn timer(&self, mount: &ZnodePath, tag: &str) -> Option<u64> {
         match self.timers.get(&(mount.clone(), tag.to_owned())) {

@@ -55,7 +55,8 @@ impl Nodes {
             }
             return id;
         };
-        folder.children.insert(id, path.name(), |id| self.name(id));
+        let name_of = self.names_below(parent);
+        folder.children.insert(id, path.name(), name_of);
         if let Some(parent) = self.get_mut(parent) {
             parent.folder = Some(folder);
         }
@@ -65,7 +66,7 @@ impl Nodes {
     /// Takes a node out of its parent's folder; the node itself stays until it is freed.
     pub(crate) fn unlink(&mut self, parent: NodeId, name: &str) {
         if let Some(mut folder) = self.get_mut(parent).and_then(|p| p.folder.take()) {
-            folder.children.remove(name, |id| self.name(id));
+            folder.children.remove(name, self.names_below(parent));
             if let Some(parent) = self.get_mut(parent) {
                 parent.folder = Some(folder);
             }
@@ -150,7 +151,7 @@ impl Nodes {
     ) -> impl Iterator<Item = NodeId> + use<'a> {
         let folder = self.get(id).and_then(|node| node.folder.as_deref());
         let found = folder.map(|folder| {
-            let place = folder.children.place(start, &|id| self.name(id));
+            let place = folder.children.place(start, &self.names_below(id));
             folder.children.iter_at(place)
         });
         found.into_iter().flatten()
@@ -187,8 +188,16 @@ impl Nodes {
         self.blocks.iter().flatten().flatten()
     }
 
-    fn name(&self, id: NodeId) -> &str {
-        self.get(id).map_or("", |node| node.path.name())
+    /// How to read the names of a node's children: a search asks for many, and need not look for where each begins.
+    fn names_below<'a>(&'a self, parent: NodeId) -> impl Fn(NodeId) -> &'a str {
+        let above = self.get(parent).map_or(0, |node| match node.path.is_root() {
+            true => 0,
+            false => node.path.as_str().len(),
+        });
+        move |id| {
+            let path = self.get(id).map(|node| node.path.as_str());
+            path.and_then(|path| path.get(above + 1..)).unwrap_or("")
+        }
     }
 
     fn store(&mut self, node: Node) -> NodeId {

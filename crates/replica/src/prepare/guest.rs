@@ -40,12 +40,13 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             return Err(Fault::new(ErrorCode::PluginPaused, why));
         }
         let described = self.op_description(&mount, op)?;
-        let wanted = match described.read_only {
+        let (read_only, may_park) = (described.read_only, described.may_park);
+        let wanted = match read_only {
             true => Permissions::READ,
             false => Permissions::WRITE,
         };
         self.allow(&forward.principals, path.as_str(), wanted)?;
-        let entry = if described.read_only {
+        let entry = if read_only {
             GuestEntry::Query {
                 op: op.to_owned(),
                 input: input.clone(),
@@ -63,8 +64,12 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         };
         match self.run(&mount, caller, entry) {
             Ok(GuestAnswer::Done(value)) => Ok(Some(Ok(Outcome::Called(value)))),
+            Ok(GuestAnswer::Park { .. }) if !may_park => {
+                let why = format!("the operation {op} parked, but is not described as one");
+                Err(Fault::new(ErrorCode::PluginTrap, why))
+            }
             Ok(GuestAnswer::Park { tag, timeout_ms }) => {
-                self.park(forward, &mount, described, tag, timeout_ms)?;
+                self.park(forward, &mount, op, tag, timeout_ms)?;
                 Ok(None)
             }
             Err(GuestFailure::Fault(fault) | GuestFailure::Broken(fault)) => Err(fault),
@@ -75,20 +80,15 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         &mut self,
         forward: &Forward,
         mount: &Mount,
-        op: OpDescription,
+        op: &str,
         tag: String,
         timeout_ms: Option<u64>,
     ) -> Result<(), Fault> {
-        if !op.may_park {
-            let why = format!(
-                "the operation {} parked, but is not described as one",
-                op.name
-            );
-            return Err(Fault::new(ErrorCode::PluginTrap, why));
-        }
         let parked_here = usize::try_from(mount.limits.parked_calls_max).unwrap_or(usize::MAX);
         if self.world.has_parked(&mount.path, parked_here)
-            || self.world.calls_of(forward.session).len() >= SESSION_PARKED_MAX
+            || self
+                .world
+                .session_has_parked(forward.session, SESSION_PARKED_MAX)
         {
             let why = format!(
                 "too many calls are parked at {}; try again later",
@@ -101,7 +101,7 @@ impl<P: PluginRuntime> Prepare<'_, P> {
             session: forward.session,
             xid: forward.xid,
             mount: mount.path.clone(),
-            op: op.name,
+            op: op.to_owned(),
             tag,
             since: self.world.time,
             deadline: timeout_ms.map(|timeout| self.world.time.saturating_add(timeout)),
@@ -225,10 +225,10 @@ impl<P: PluginRuntime> Prepare<'_, P> {
         guest_call::run(desk, mount, caller, entry)
     }
 
-    fn op_description(&self, mount: &Mount, op: &str) -> Result<OpDescription, Fault> {
+    fn op_description(&self, mount: &Mount, op: &str) -> Result<&OpDescription, Fault> {
         let description = self.description(mount);
         let found = description.and_then(|description| description.op(op));
-        found.cloned().ok_or_else(|| {
+        found.ok_or_else(|| {
             let known = description.map_or(&[][..], |it| &it.ops);
             let known: Vec<_> = known.iter().map(|op| op.name.as_str()).collect();
             let why = format!(
