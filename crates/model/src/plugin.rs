@@ -151,7 +151,7 @@ pub fn signed_text(plugin: &str, sha256: &Sha256) -> Vec<u8> {
 pub struct Limits {
     /// Linear memory, bytes.
     pub memory_bytes_max: u64,
-    /// Wall time, milliseconds.
+    /// Time on a processor, milliseconds.
     pub time_ms_max: u32,
     /// Calls from guest to host.
     pub host_calls_max: u32,

@@ -10,6 +10,7 @@ use zareba_replica::plugin::{
 
 use crate::bindings::exports::zareba::plugin::guest;
 use crate::bindings::zareba::plugin::types;
+use crate::clock::Allowance;
 use crate::instance::Instance;
 use crate::limits::{Budget, MemoryBound, Stop};
 
@@ -29,6 +30,7 @@ pub(crate) struct Call {
     pub(crate) mode: Mode,
     pub(crate) budget: Budget,
     pub(crate) memory: MemoryBound,
+    pub(crate) allowance: Allowance,
     pub(crate) metrics: Vec<(String, f64)>,
     /// The guest's last line at level error: what a panic said.
     pub(crate) last_words: Option<String>,
@@ -59,6 +61,7 @@ impl Call {
                 bytes_max: limits.memory_bytes_max,
                 bytes: 0,
             },
+            allowance: Allowance::new(limits.time_ms_max),
             metrics: Vec::new(),
             last_words: None,
             host_ns: None,

@@ -125,9 +125,54 @@ impl Moment {
     }
 }
 
-/// The deadline of a call that starts now, in ticks: the tick under way counts for nothing.
-pub(crate) fn deadline_ticks(time_ms_max: u32) -> u64 {
-    u64::from(time_ms_max) / TICK_MS + 1
+/// What a guest may take of a processor's time.
+///
+/// The ticker ends a slice of it; then it is asked how much of that time the thread really ran. A guest that
+/// had to wait for a processor, or whose machine stood still, is not ended for it, and one that is done
+/// within its first slice, as nearly all are, costs no look at a clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    /// Ticks of a slice.
+    slice: u64,
+    /// Behind the first slice, which counts in full.
+    rest: Duration,
+    /// The thread's time when that was over.
+    since: Option<Duration>,
+}
+
+impl Allowance {
+    pub(crate) fn new(time_ms_max: u32) -> Self {
+        let all = u64::from(time_ms_max);
+        let slice = (all / SLICES).max(1);
+        Self {
+            slice: slice / TICK_MS,
+            rest: Duration::from_millis(all.saturating_sub(slice)),
+            since: None,
+        }
+    }
+
+    /// Ticks until the guest is looked at first: the one under way counts for nothing.
+    pub(crate) fn first_slice(&self) -> u64 {
+        self.slice + 1
+    }
+
+    /// A slice is over when its thread has had that much of a processor. Ticks of the next one; nothing if its
+    /// time is over, or nobody knows what it has had.
+    pub(crate) fn next_slice(&mut self, thread_time: Option<Duration>) -> Option<u64> {
+        let thread_time = thread_time?;
+        let since = *self.since.get_or_insert(thread_time);
+        let had = thread_time.saturating_sub(since);
+        (had < self.rest).then_some(self.slice)
+    }
+}
+
+/// Slices of an allowance: the more, the less a guest can take too much.
+const SLICES: u64 = 4;
+
+/// What this thread has had of a processor, where the system tells.
+pub(crate) fn thread_time() -> Option<Duration> {
+    let time = cpu_time::ThreadTime::try_now().ok()?;
+    Some(time.as_duration())
 }
 
 #[cfg(test)]
@@ -150,5 +195,26 @@ mod tests {
         until(|| !asleep());
         drop(running);
         until(asleep);
+    }
+
+    #[test]
+    fn only_time_on_a_processor_ends_a_guest() {
+        let ms = Duration::from_millis;
+        let mut waits = Allowance::new(50);
+        assert_eq!(waits.first_slice(), 13);
+        for had in [100, 100, 101, 137] {
+            assert_eq!(waits.next_slice(Some(ms(had))), Some(12));
+        }
+        assert_eq!(waits.next_slice(Some(ms(138))), None);
+        let mut shortest = Allowance::new(1);
+        assert_eq!(shortest.first_slice(), 2);
+        assert_eq!(shortest.next_slice(Some(ms(7))), None);
+        assert_eq!(Allowance::new(50).next_slice(None), None);
+    }
+
+    #[test]
+    fn a_thread_that_works_has_had_time() {
+        let begun = thread_time().unwrap();
+        until(|| thread_time().unwrap() > begun);
     }
 }

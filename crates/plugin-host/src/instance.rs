@@ -1,11 +1,11 @@
 //! One guest's memory and how long it may run. Must never know what it is asked.
 
-use wasmtime::Store;
+use wasmtime::{Store, UpdateDeadline};
 use zareba_model::Limits;
 
 use crate::bindings::{Plugin, PluginPre};
 use crate::call::Call;
-use crate::clock;
+use crate::clock::{self, Allowance};
 use crate::engine::PluginEngine;
 
 /// What a guest may hand over in one call of the host beyond the mount's byte limit, so that the
@@ -28,6 +28,13 @@ impl Instance {
     ) -> Result<Self, Box<(wasmtime::Error, Call)>> {
         let mut store = Store::new(&engine.engine, call);
         store.limiter(|call| &mut call.memory);
+        store.epoch_deadline_callback(|mut context| {
+            let next = context
+                .data_mut()
+                .allowance
+                .next_slice(clock::thread_time());
+            Ok(next.map_or(UpdateDeadline::Interrupt, UpdateDeadline::Continue))
+        });
         // A start function is guest code too.
         bound(&mut store, limits);
         match pre.instantiate(&mut store) {
@@ -51,6 +58,8 @@ impl Instance {
 }
 
 fn bound(store: &mut Store<Call>, limits: &Limits) {
-    store.set_epoch_deadline(clock::deadline_ticks(limits.time_ms_max));
+    let allowance = Allowance::new(limits.time_ms_max);
+    store.set_epoch_deadline(allowance.first_slice());
+    store.data_mut().allowance = allowance;
     store.set_hostcall_fuel((limits.bytes_max as usize).saturating_add(HOSTCALL_BYTES_SPARE));
 }

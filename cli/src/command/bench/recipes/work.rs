@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use zareba_client::{Client, CreateMode, ErrorCode};
@@ -319,10 +321,12 @@ async fn together(lanes: Vec<JoinHandle<anyhow::Result<Lane>>>) -> anyhow::Resul
 
 /// Waits for all; the first that fails is what is told, for others may wait for it in vain.
 async fn joined<T>(lanes: Vec<JoinHandle<anyhow::Result<T>>>) -> anyhow::Result<Vec<T>> {
-    let lanes = lanes
+    // Not in their order: the first might wait for one behind it that has failed.
+    let lanes: FuturesUnordered<_> = lanes
         .into_iter()
-        .map(async |lane| lane.await.context("a lane of the load has panicked")?);
-    let all = futures::future::try_join_all(lanes);
+        .map(async |lane| lane.await.context("a lane of the load has panicked")?)
+        .collect();
+    let all = lanes.try_collect();
     match tokio::time::timeout(PATIENCE, all).await {
         Ok(all) => all,
         Err(_) => bail!("the load did not come to its end within {PATIENCE:?}"),
