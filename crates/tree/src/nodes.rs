@@ -190,10 +190,12 @@ impl Nodes {
 
     /// How to read the names of a node's children: a search asks for many, and need not look for where each begins.
     fn names_below<'a>(&'a self, parent: NodeId) -> impl Fn(NodeId) -> &'a str {
-        let above = self.get(parent).map_or(0, |node| match node.path.is_root() {
-            true => 0,
-            false => node.path.as_str().len(),
-        });
+        let above = self
+            .get(parent)
+            .map_or(0, |node| match node.path.is_root() {
+                true => 0,
+                false => node.path.as_str().len(),
+            });
         move |id| {
             let path = self.get(id).map(|node| node.path.as_str());
             path.and_then(|path| path.get(above + 1..)).unwrap_or("")
