@@ -21,12 +21,13 @@ async fn recipes_are_measured_on_both_sides_in_one_run() {
         "lock, 50 contend",
         "counter, 50",
         "queue, 4 + 4",
+        "queue, 4 + 4, by 16",
         "double barrier of 50",
         "double barrier of 200",
     ];
     assert_eq!(names, expected);
-    // One call for each step; who is turned away meanwhile calls again.
-    let calls = [2.0, 2.0, 2.0, 1.0, 3.0, 2.0, 2.0];
+    // One call for each step, or for 16 of them; who is turned away meanwhile calls again.
+    let calls = [2.0, 2.0, 2.0, 1.0, 3.0, 2.0 / 16.0, 2.0, 2.0];
     for (measurement, calls) in measurements.iter().zip(calls) {
         let figure = |side: &str, what: &str| {
             let figure = measurement[side]["median"][what].as_f64();
